@@ -1,0 +1,106 @@
+"""The environment contract: two kinds of environment, one meaning of a step."""
+
+import abc
+from typing import Any, Generic, TypeVar
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from entropax.types import Spec, Step
+
+State = TypeVar("State")
+
+
+class AbstractDynamics(eqx.Module, Generic[State]):
+    """A task in pure JAX, one copy, without time limit or reset: the physics and the reward.
+
+    Float fields are traced, so physics can be swept; actions arrive in the environment's units.
+    """
+
+    @property
+    @abc.abstractmethod
+    def spec(self) -> Spec:
+        """Sizes and action bounds."""
+
+    @abc.abstractmethod
+    def initial(self, *, key: Key[Array, ""]) -> State:
+        """Draws a first state."""
+
+    @abc.abstractmethod
+    def observe(self, state: State) -> Float[Array, " observation"]:
+        """What the policy sees of a state."""
+
+    @abc.abstractmethod
+    def step(
+        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
+    ) -> tuple[State, Float[Array, ""], Any]:
+        """Returns the next state, the reward and whether the task terminated."""
+
+
+class EpisodeState(eqx.Module, Generic[State]):
+    """A task's state and the number of steps its episode has taken."""
+
+    task: State
+    time: Int[Array, ""]
+
+
+class Episodes(eqx.Module, Generic[State]):
+    """A task cut into episodes: time limit (truncation) and auto-reset in the same step."""
+
+    dynamics: AbstractDynamics[State]
+    time_limit: int = eqx.field(static=True)
+
+    @property
+    def spec(self) -> Spec:
+        """Sizes and action bounds of the task."""
+        return self.dynamics.spec
+
+    def reset(self, *, key: Key[Array, ""]) -> tuple[EpisodeState[State], Float[Array, " observation"]]:
+        """Starts an episode."""
+        task = self.dynamics.initial(key=key)
+        return EpisodeState(task, jnp.zeros((), jnp.int32)), self.dynamics.observe(task)
+
+    def step(
+        self, state: EpisodeState[State], action: Float[Array, " action"], *, key: Key[Array, ""]
+    ) -> tuple[EpisodeState[State], Step]:
+        """One step; where it ends the episode, the returned state is a fresh one."""
+        step_key, reset_key = jax.random.split(key)
+        task, reward, terminated = self.dynamics.step(state.task, action, key=step_key)
+        time = state.time + 1
+        terminated = jnp.asarray(terminated, bool)
+        truncated = jnp.logical_and(time >= self.time_limit, ~terminated)
+        after, (fresh, first) = EpisodeState(task, time), self.reset(key=reset_key)
+        final = self.dynamics.observe(task)
+        done = terminated | truncated
+        following = jax.tree.map(lambda new, old: jnp.where(done, new, old), fresh, after)
+        step = Step(jnp.where(done, first, final), final, reward, terminated, truncated, jnp.ones((), bool))
+        return following, step
+
+
+class AbstractHostEnvironments(abc.ABC):
+    """`num_envs` environments on the host, stepped together in NumPy (Gymnasium lives behind this)."""
+
+    @property
+    @abc.abstractmethod
+    def spec(self) -> Spec:
+        """Sizes and action bounds of one environment."""
+
+    @property
+    @abc.abstractmethod
+    def num_envs(self) -> int:
+        """Number of environments stepped together."""
+
+    @abc.abstractmethod
+    def reset(self, *, seed: int) -> np.ndarray:
+        """Starts all episodes; returns observations `[envs, observation]`, float32."""
+
+    @abc.abstractmethod
+    def step(self, actions: np.ndarray) -> Step:
+        """Steps with `[envs, action]` in the environment's units; every leaf has the axis `[envs]` first."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Frees what the environments hold."""

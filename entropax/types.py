@@ -1,0 +1,99 @@
+"""The vocabulary: what an environment offers, what it returns, and what a learner stores."""
+
+import dataclasses
+import math
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+Metrics = dict[str, Array]
+"""What an update reports: names documented in `docs/metrics.md`, values scalar or `[action]`."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """A box of continuous actions; the one place where [-1, 1] meets the environment's units.
+
+    Policies, critics and replay all live in [-1, 1]. Only the call that steps an environment goes through
+    `to_environment`.
+    """
+
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of action dimensions."""
+        return len(self.low)
+
+    @property
+    def half_range(self) -> np.ndarray:
+        """`[action]` environment units per policy unit."""
+        return (np.asarray(self.high, np.float32) - np.asarray(self.low, np.float32)) / np.float32(2)
+
+    def to_environment(self, action: Any) -> Any:
+        """Maps an action of the policy, in [-1, 1], to the environment's units (NumPy in, NumPy out)."""
+        return np.asarray(self.low, np.float32) + (action + 1) * self.half_range
+
+    @property
+    def log_half_range(self) -> float:
+        """Nats to add to an entropy in [-1, 1] to have it in the environment's units (change of variables)."""
+        return sum(math.log((high - low) / 2) for low, high in zip(self.low, self.high, strict=True))
+
+
+@dataclasses.dataclass(frozen=True)
+class Categories:
+    """A finite set of actions 0 … size - 1."""
+
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Spec:
+    """What an algorithm must know of an environment: hashable, so it may be a static argument."""
+
+    observation_size: int
+    action: Bounds | Categories
+
+
+class Step(NamedTuple):
+    """What stepping any environment returns, JAX or NumPy, for one copy or with leading axes."""
+
+    observation: Any
+    """After auto-reset: what the policy sees next."""
+    final_observation: Any
+    """Before auto-reset: what the critic bootstraps from."""
+    reward: Any
+    terminated: Any
+    truncated: Any
+    valid: Any
+    """False on the one step that a Gymnasium vector environment in NEXT_STEP mode spends on resetting."""
+
+
+class Transition(NamedTuple):
+    """One step as it is stored; `[..., n]` when a replay hands out windows of n consecutive steps."""
+
+    observation: Float[Array, "*axes observation"]
+    action: Float[Array, "*axes action"]
+    """In [-1, 1]."""
+    reward: Float[Array, "*axes"]
+    next_observation: Float[Array, "*axes observation"]
+    terminated: Float[Array, "*axes"]
+    """1 where the next state has no value; a time limit is not a termination."""
+    last: Float[Array, "*axes"]
+    """1 where the episode ended, terminated or truncated: no window runs past it."""
+
+
+def transition(observation: Any, action: Any, step: Step) -> Transition:
+    """The only place that knows about truncation: it bootstraps from the observation before the reset."""
+    xp = np if isinstance(step.terminated, np.ndarray | np.bool_ | bool) else jnp
+    return Transition(
+        observation=observation,
+        action=action,
+        reward=xp.asarray(step.reward, xp.float32),
+        next_observation=step.final_observation,
+        terminated=xp.asarray(step.terminated, xp.float32),
+        last=xp.asarray(xp.logical_or(step.terminated, step.truncated), xp.float32),
+    )
