@@ -1,0 +1,90 @@
+"""Files that are either whole or absent: write aside, flush to the disk, rename."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from entropax.errors import EntropaxError
+
+
+class RunWriteError(EntropaxError):
+    """A file of the run folder could not be written; what was there before is untouched."""
+
+
+def explain(path: Path, cause: Exception) -> str:
+    """Says which path could not be written, why, and what to do."""
+    return (
+        f"Cannot write {path}: {cause}. Free disk space or make the folder writable, then resume the run; "
+        "what was written before is whole."
+    )
+
+
+def fsync_folder(folder: Path) -> None:
+    """Makes the names in a folder durable, as fsync of a file makes its bytes durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def fsync_file(path: Path) -> None:
+    """Makes the bytes of a file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces a file in one step: after a crash it holds either all of the old bytes or all of the new.
+
+    Raises:
+        RunWriteError: the disk is full, read-only, or the folder may not be written.
+    """
+    aside = ""
+    try:
+        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(aside, 0o644)
+        os.rename(aside, path)
+        fsync_folder(path.parent)
+    except OSError as cause:
+        Path(aside).unlink(missing_ok=True) if aside else None
+        raise RunWriteError(explain(path, cause)) from cause
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Replaces a JSON file in one step.
+
+    Raises:
+        EntropaxError: the content is not JSON (NaN and infinities are not).
+        RunWriteError: the file cannot be written.
+    """
+    try:
+        text = json.dumps(content, indent=2, allow_nan=False)
+    except (TypeError, ValueError) as cause:
+        raise EntropaxError(f"{path.name} cannot hold this content: {cause}. Pass plain finite JSON values.") from cause
+    write_bytes(path, (text + "\n").encode())
+
+
+def check_schema(content: Any, newest: int, path: Path) -> dict[str, Any]:
+    """Returns the content where it is an object of a schema that this version reads.
+
+    Raises:
+        EntropaxError: not an object, no schema, or a schema newer than `newest`.
+    """
+    if not isinstance(content, dict) or type(content.get("schema")) is not int:
+        raise EntropaxError(f"{path} has no schema number, so entropax did not write it. Restore it from a backup.")
+    if content["schema"] > newest:
+        raise EntropaxError(
+            f"{path} has schema {content['schema']}, this version reads up to {newest}: a newer entropax wrote it. "
+            "Upgrade entropax to read it."
+        )
+    return content

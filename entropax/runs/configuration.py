@@ -1,0 +1,170 @@
+"""A module's fields as JSON and back: what `run.json` and a policy file say about an algorithm."""
+
+import collections
+import dataclasses
+import functools
+import importlib
+import inspect
+import math
+import pkgutil
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from entropax.errors import EntropaxError
+
+_HOMES = ("types", "temperature", "networks", "algorithms", "envs", "loops", "exploration", "replay")
+
+
+def _modules(root: str) -> list[ModuleType]:
+    """A package or module of this library and everything below it; empty where it does not exist."""
+    try:
+        home = importlib.import_module(root)
+    except ModuleNotFoundError as cause:
+        if cause.name == root:
+            return []
+        raise
+    below = pkgutil.walk_packages(vars(home).get("__path__", ()), prefix=f"{root}.")
+    return [home, *(importlib.import_module(found.name) for found in below)]
+
+
+@functools.cache
+def known_types() -> Mapping[str, type]:
+    """The final dataclasses and modules of this library by class name: the only types a configuration may name.
+
+    A name that two classes share is left out, so that a configuration never means the wrong one.
+    """
+    found: dict[str, set[type]] = collections.defaultdict(set)
+    for home in _HOMES:
+        for module in _modules(f"entropax.{home}"):
+            for name, value in vars(module).items():
+                ours = inspect.isclass(value) and value.__module__.startswith("entropax.")
+                if ours and dataclasses.is_dataclass(value) and not inspect.isabstract(value):
+                    found[name].add(value)
+    return {name: next(iter(types)) for name, types in found.items() if len(types) == 1}
+
+
+def known_functions() -> Mapping[str, Callable[..., Any]]:
+    """The functions a configuration may name: activations."""
+    return {
+        "relu": jax.nn.relu,
+        "tanh": jnp.tanh,
+        "silu": jax.nn.silu,
+        "gelu": jax.nn.gelu,
+        "elu": jax.nn.elu,
+        "softplus": jax.nn.softplus,
+        "identity": jax.nn.identity,
+    }
+
+
+def _encode(value: Any, where: str) -> Any:
+    if isinstance(value, jax.Array | np.ndarray | np.generic) and np.ndim(value) == 0:
+        value = np.asarray(value).item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else {"type": "float", "value": str(value)}
+    if isinstance(value, tuple | list):
+        return [_encode(item, f"{where}[{index}]") for index, item in enumerate(value)]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _encode_module(value, where)
+    for name, function in known_functions().items():
+        if value is function:
+            return {"type": "function", "value": name}
+    raise EntropaxError(
+        f"{where} holds a {type(value).__name__}, which a configuration cannot hold: only numbers, strings, tuples, "
+        "modules of entropax and its activations can be rebuilt from JSON. For a swept batch, save one member."
+    )
+
+
+def _encode_module(module: Any, where: str) -> dict[str, Any]:
+    name = type(module).__name__
+    if known_types().get(name) is not type(module):
+        raise EntropaxError(
+            f"{where} is a {name}, which is not a type of entropax (or shares its name with another), so a run could "
+            f"not be rebuilt from its configuration. Known types: {', '.join(sorted(known_types()))}."
+        )
+    fields = (field.name for field in dataclasses.fields(module) if field.init)
+    return {"type": name} | {field: _encode(vars(module)[field], f"{where}.{field}") for field in fields}
+
+
+def to_config(module: Any) -> dict[str, Any]:
+    """Writes a module's fields, nested modules included, as plain JSON values.
+
+    Args:
+        module: an instance of a class in `known_types()`.
+
+    Returns:
+        `{"type": class name, field: value, …}`; tuples are lists, infinities and NaN
+        `{"type": "float", "value": "inf"}`.
+
+    Raises:
+        EntropaxError: a field holds something that JSON cannot rebuild.
+    """
+    return _encode_module(module, type(module).__name__)
+
+
+def _decode(value: Any, where: str) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(item, f"{where}[{index}]") for index, item in enumerate(value))
+    if not isinstance(value, dict):
+        return value
+    kind, named = value.get("type"), value.get("value")
+    if kind == "float" and named in ("inf", "-inf", "nan"):
+        return float(named)
+    if kind == "function" and isinstance(named, str) and named in known_functions():
+        return known_functions()[named]
+    return _decode_module(value, where)
+
+
+def _check_scalar(value: Any, annotation: Any, where: str) -> Any:
+    """Holds a number to its field's annotation; a whole number is a fine float."""
+    name = annotation if isinstance(annotation, str) else (annotation.__name__ if annotation in _SCALARS else "")
+    expected = {scalar.__name__: scalar for scalar in _SCALARS}.get(name)
+    if expected is None or type(value) is expected:
+        return value
+    if expected is float and type(value) is int:
+        return float(value)
+    raise EntropaxError(f"{where} is {value!r}, but must be of type {name}. Correct the configuration.")
+
+
+_SCALARS = (bool, int, float, str)
+
+
+def _decode_module(config: Mapping[str, Any], where: str) -> Any:
+    name = config.get("type")
+    if not isinstance(name, str) or name not in known_types():
+        raise EntropaxError(
+            f"{where} names the type {name!r}, which this version does not know: a newer version or a plugin wrote it, "
+            f"or it was edited. Upgrade, or use one of {', '.join(sorted(known_types()))}."
+        )
+    kind = known_types()[name]
+    fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
+    unknown = sorted(config.keys() - fields.keys() - {"type"})
+    if unknown:
+        raise EntropaxError(
+            f"{where} gives {name} the unknown fields {unknown}: a newer version wrote it, or it was edited. "
+            f"{name} has {sorted(fields)}."
+        )
+    values = {
+        field: _check_scalar(_decode(config[field], f"{where}.{field}"), fields[field].type, f"{where}.{field}")
+        for field in fields
+        if field in config
+    }
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as cause:
+        raise EntropaxError(f"{where}: {name} refuses this configuration: {cause}. Correct the field named.") from cause
+
+
+def from_config(config: Mapping[str, Any]) -> Any:
+    """Rebuilds a module from what `to_config` wrote; fields left out take their defaults.
+
+    Raises:
+        EntropaxError: an unknown type or field, a value of the wrong type, or a value the module refuses.
+    """
+    return _decode_module(config, "configuration")

@@ -1,0 +1,237 @@
+"""`metrics.jsonl` and the TensorBoard events beside it: what a run reports while it goes on."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from entropax.errors import EntropaxError
+from entropax.runs.atomic import RunWriteError, check_schema, explain, write_bytes
+
+SCHEMA = 1
+_FILE = "metrics.jsonl"
+
+
+def _plain(value: Any) -> Any:
+    """Nested lists of floats; what is not finite becomes null, which JSON has."""
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return value if math.isfinite(value) else None
+
+
+def _mend(path: Path) -> None:
+    """Ends a last line that a kill tore: completes it with a newline where it is whole, else cuts it off."""
+    content = path.read_bytes() if path.exists() else b""
+    if not content or content.endswith(b"\n"):
+        return
+    whole, _, last = content.rpartition(b"\n")
+    try:
+        json.loads(last)
+    except ValueError:
+        write_bytes(path, whole + b"\n" if whole else b"")
+    else:
+        write_bytes(path, content + b"\n")
+
+
+class MetricsLog:
+    """Appends to a run's `metrics.jsonl`, one flushed line a call, and to TensorBoard files, one folder a seed.
+
+    Opening the log of a run that was killed mends its last line; nothing else of it changes.
+    """
+
+    def __init__(self, folder: Path, seeds: Sequence[int]) -> None:
+        """Opens the log of a run folder.
+
+        Args:
+            folder: the run folder.
+            seeds: one per learner; names the folders `tensorboard/seed_<seed>`.
+
+        Raises:
+            RunWriteError: the files cannot be opened.
+        """
+        self._folder, self._seeds = folder, tuple(seeds)
+        self._path = folder / _FILE
+        self._open({})
+
+    def _open(self, tensorboard: dict[str, Any]) -> None:
+        from tensorboardX import SummaryWriter  # Late: reading a run need not pay for it.
+
+        try:
+            _mend(self._path)
+            self._file = self._path.open("a", encoding="utf-8")
+            self._writers = [
+                SummaryWriter(str(self._folder / "tensorboard" / f"seed_{seed}"), flush_secs=10, **tensorboard)
+                for seed in self._seeds
+            ]
+        except OSError as cause:
+            raise RunWriteError(explain(self._path, cause)) from cause
+
+    def _append(self, line: dict[str, Any]) -> None:
+        try:
+            self._file.write(json.dumps({"schema": SCHEMA, **line}, allow_nan=False) + "\n")
+            self._file.flush()
+        except OSError as cause:
+            raise RunWriteError(explain(self._path, cause)) from cause
+
+    def metrics(self, step: int, seconds: float, values: Mapping[str, Any]) -> None:
+        """Appends one row.
+
+        Args:
+            step: environment steps per seed.
+            seconds: since the run started.
+            values: by name, `[seeds]`, or `[seeds, dims]` for a vector such as one entropy per action dimension.
+
+        Raises:
+            EntropaxError: a value has not one entry per seed.
+            RunWriteError: the disk is full or read-only.
+        """
+        arrays = {name: np.asarray(value, np.float64) for name, value in values.items()}
+        for name, array in arrays.items():
+            if array.ndim not in (1, 2) or len(array) != len(self._seeds):
+                raise EntropaxError(
+                    f"Metric {name} has shape {list(array.shape)}; a row needs [{len(self._seeds)}] or "
+                    f"[{len(self._seeds)}, dims], one entry per seed. Add the seed axis first."
+                )
+        plain = {name: _plain(array.tolist()) for name, array in arrays.items()}
+        self._append({"kind": "metrics", "step": int(step), "seconds": float(seconds), "values": plain})
+        for index, writer in enumerate(self._writers):
+            for name, array in arrays.items():
+                for tag, scalar in _tags(name, array[index]):
+                    writer.add_scalar(tag, scalar, int(step))
+
+    def event(self, step: int, seconds: float, name: str, message: str) -> None:
+        """Appends something that happened: start, resume, checkpoint, nonfinite, interrupted, finished, ….
+
+        Raises:
+            RunWriteError: the disk is full or read-only.
+        """
+        self._append({"kind": "event", "step": int(step), "seconds": float(seconds), "name": name, "message": message})
+
+    def truncate_after(self, step: int) -> None:
+        """Drops every line past a step, in one step: what a run resumed from there will write again.
+
+        Raises:
+            EntropaxError: the log is damaged.
+            RunWriteError: the log cannot be rewritten; it is as it was before.
+        """
+        self.close()
+        kept = [text for line, text in _lines(self._path) if line["step"] <= step]
+        write_bytes(self._path, "".join(text + "\n" for text in kept).encode())
+        self._open({"purge_step": step + 1})
+
+    def close(self) -> None:
+        """Flushes and closes all files; closing twice is fine."""
+        self._file.close()
+        for writer in self._writers:
+            writer.close()
+
+
+def _tags(name: str, value: np.ndarray) -> list[tuple[str, float]]:
+    """TensorBoard's scalars: `name`, or `name/0`, `name/1`, … for a vector. It skips what is not finite."""
+    if value.ndim == 0:
+        tagged = [(name, float(value))]
+    else:
+        tagged = [(f"{name}/{dimension}", float(item)) for dimension, item in enumerate(value)]
+    return [(tag, scalar) for tag, scalar in tagged if math.isfinite(scalar)]
+
+
+def _lines(path: Path) -> list[tuple[dict[str, Any], str]]:
+    """All whole lines, parsed and as they are; a torn last line is left out.
+
+    Raises:
+        EntropaxError: the file is missing, or a line before the last is damaged, or of a newer schema.
+    """
+    try:
+        texts = path.read_bytes().decode("utf-8", errors="replace").split("\n")
+    except OSError as cause:
+        raise EntropaxError(f"Cannot read {path}: {cause}. Pass the folder of a run that has started.") from cause
+    torn = len(texts) if texts[-1] == "" else len(texts) - 1
+    found = []
+    for number, text in enumerate(texts):
+        if not text:
+            continue
+        try:
+            line = json.loads(text)
+        except ValueError as cause:
+            if number == torn:
+                continue
+            raise EntropaxError(
+                f"{path}, line {number + 1} is damaged: {cause}. Delete that line; the others are independent of it."
+            ) from cause
+        line = check_schema(line, SCHEMA, path)
+        if line.get("kind") not in ("metrics", "event") or type(line.get("step")) is not int:
+            raise EntropaxError(f"{path}, line {number + 1} is no metrics row and no event. Delete that line.")
+        found.append((line, text))
+    return found
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricsRow:
+    """One row: a step in environment steps per seed, seconds since the start, and values by name."""
+
+    step: int
+    seconds: float
+    values: dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class RunEvent:
+    """Something that happened at a step."""
+
+    step: int
+    seconds: float
+    name: str
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
+class MetricsTable:
+    """A run's metrics: rows by rising step, one a step, and events in the order they happened."""
+
+    rows: tuple[MetricsRow, ...]
+    events: tuple[RunEvent, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All metric names, sorted."""
+        return tuple(sorted({name for row in self.rows for name in row.values}))
+
+    def series(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """One metric over the rows that have it.
+
+        Returns:
+            Steps `[t]` and values `[t, seeds]` or `[t, seeds, dims]`, NaN where nothing finite was measured.
+
+        Raises:
+            EntropaxError: no row has this name, or its shape changes on the way.
+        """
+        having = [row for row in self.rows if name in row.values]
+        if not having:
+            raise EntropaxError(f"No metric is named {name}. This run has: {', '.join(self.names) or 'none yet'}.")
+        if len({row.values[name].shape for row in having}) > 1:
+            raise EntropaxError(f"Metric {name} changes its shape between rows. Restore metrics.jsonl as written.")
+        return np.array([row.step for row in having]), np.stack([row.values[name] for row in having])
+
+
+def read_metrics(path: Path) -> MetricsTable:
+    """Reads the metrics of a run folder, also while it is being written.
+
+    Raises:
+        EntropaxError: there is no log, a line is damaged, or a newer version wrote it.
+    """
+    rows: dict[int, MetricsRow] = {}
+    events = []
+    for line, _ in _lines(path / _FILE):
+        try:
+            if line["kind"] == "metrics":
+                values = {name: np.array(value, np.float64) for name, value in line["values"].items()}
+                rows[line["step"]] = MetricsRow(line["step"], line["seconds"], values)
+            else:
+                events.append(RunEvent(line["step"], line["seconds"], line["name"], line["message"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as cause:
+            raise EntropaxError(f"{path / _FILE}: step {line['step']} is malformed: {cause!r}. Delete it.") from cause
+    return MetricsTable(tuple(rows[step] for step in sorted(rows)), tuple(events))
