@@ -1,0 +1,9 @@
+"""Pure functions with the paper's equation number in the docstring."""
+
+from entropax.ops.averages import polyak as polyak
+from entropax.ops.losses import actor_loss as actor_loss
+from entropax.ops.losses import critic_loss as critic_loss
+from entropax.ops.losses import temperature_loss_alpha as temperature_loss_alpha
+from entropax.ops.losses import temperature_loss_log_alpha as temperature_loss_log_alpha
+from entropax.ops.targets import n_step_return as n_step_return
+from entropax.ops.targets import soft_target as soft_target

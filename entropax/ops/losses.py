@@ -1,0 +1,36 @@
+"""Losses of the soft actor-critic, elementwise: the batch mean is the caller's."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+def critic_loss(q: Float[Array, " critics"], target: Float[Array, ""]) -> Float[Array, ""]:
+    """sum_i 1/2 (Q_i - y)^2 for one example, equation 5 of arXiv 1812.05905, summed over critics as published."""
+    return 0.5 * jnp.sum((q - target) ** 2)
+
+
+def actor_loss(
+    alpha: Float[Array, ""], log_prob: Float[Array, "*axes"], q_min: Float[Array, "*axes"]
+) -> Float[Array, "*axes"]:
+    """Soft loss: alpha log pi(a|s) - min_i Q_i(s, a), equation 9 of arXiv 1812.05905, `a` reparameterised."""
+    return alpha * log_prob - q_min
+
+
+def temperature_loss_log_alpha(
+    log_alpha: Float[Array, ""], entropy: Float[Array, "*axes"], target: Float[Array, ""]
+) -> Float[Array, "*axes"]:
+    """Temperature loss: log alpha (H - H_target): equation 18 of arXiv 1812.05905 with log alpha for alpha.
+
+    Stable-Baselines3 descends this one. Its derivative by log alpha is H - H_target, whatever alpha is.
+    """
+    return log_alpha * (entropy - target)
+
+
+def temperature_loss_alpha(
+    log_alpha: Float[Array, ""], entropy: Float[Array, "*axes"], target: Float[Array, ""]
+) -> Float[Array, "*axes"]:
+    """Temperature loss: alpha (H - H_target), equation 18 of arXiv 1812.05905, with alpha = exp(log alpha).
+
+    Its derivative by log alpha is alpha (H - H_target): it vanishes with alpha.
+    """
+    return jnp.exp(log_alpha) * (entropy - target)

@@ -1,0 +1,57 @@
+"""Bootstrap targets: what a critic is regressed on."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+
+def soft_target(
+    reward: Float[Array, "*axes"],
+    discount: Float[Array, "*axes"],
+    next_q_min: Float[Array, "*axes"],
+    alpha: Float[Array, ""],
+    next_log_prob: Float[Array, "*axes"],
+) -> Float[Array, "*axes"]:
+    """Soft target y = r + discount (min_i Q_i(s', a') - alpha log pi(a'|s')), equations 2 and 3 of arXiv 1812.05905.
+
+    Args:
+        reward: reward, or the n-step return.
+        discount: 0 after a termination, else gamma (gamma^k for k steps).
+        next_q_min: the smallest of the target critics at (s', a').
+        alpha: temperature, reward units per nat.
+        next_log_prob: log pi(a'|s') in nats.
+
+    Returns:
+        The target, elementwise.
+    """
+    return reward + discount * (next_q_min - alpha * next_log_prob)
+
+
+def n_step_return(
+    rewards: Float[Array, " n"],
+    terminated: Float[Array, " n"],
+    last: Float[Array, " n"],
+    discount: float | Float[Array, ""],
+) -> tuple[Float[Array, ""], Float[Array, ""], Int[Array, ""]]:
+    """The n-step return of one window, cut at the first step that ended its episode.
+
+    With k the number of steps used, R = sum_{i<k} gamma^i r_i and the bootstrap is gamma^k (1 - terminated_{k-1}),
+    to be multiplied with the value of step k - 1's next observation (Sutton and Barto 2018, equation 7.1).
+
+    Args:
+        rewards: `[n]` consecutive rewards.
+        terminated: `[n]` 1 where the next state has no value.
+        last: `[n]` 1 where the episode ended, terminated or truncated.
+        discount: gamma.
+
+    Returns:
+        The return, the bootstrap's discount, and the index k - 1 of the last step used.
+    """
+    steps = rewards.shape[0]
+    powers = jnp.cumprod(jnp.full((steps,), discount, rewards.dtype))
+    still = jnp.cumprod(1.0 - last)
+    used = jnp.concatenate([jnp.ones((1,), still.dtype), still[:-1]])
+    before = jnp.concatenate([jnp.ones((1,), powers.dtype), powers[:-1]])
+    index = jnp.sum(used).astype(jnp.int32) - 1
+    # where, not a product: a non-finite reward of the next episode must not leak through 0 * inf.
+    total = jnp.sum(jnp.where(used > 0, before * rewards, 0.0))
+    return total, powers[index] * (1.0 - terminated[index]), index

@@ -1,0 +1,23 @@
+"""Checks of fields at construction: they look at numbers and arrays, and let tracers pass."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array
+
+
+def holds(condition: Callable[..., np.ndarray | bool], *values: float | Array) -> bool:
+    """Whether a condition holds for all entries of the values; True when any of them is traced.
+
+    Inside `jit`, `vmap` and `grad` a field has no value to check; it was checked where it was made.
+    """
+    if any(isinstance(value, Tracer) for value in values):
+        return True
+    return bool(np.all(condition(*(np.asarray(value, np.float64) for value in values))))
+
+
+def require_positive(owner: str, name: str, value: float | Array, remedy: str) -> None:
+    """Raises ValueError unless a field is finite and above zero."""
+    if not holds(lambda number: np.isfinite(number) & (number > 0), value):
+        raise ValueError(f"{owner}: {name} must be finite and above 0, got {value}. {remedy}")
