@@ -1,5 +1,5 @@
-"""The error a user is meant to read."""
+"""The one class behind every error that a user can cause and repair."""
 
 
 class EntropaxError(ValueError):
-    """Says what is wrong, why, and what to do about it."""
+    """A mistake in the input: what, why, and the remedy."""

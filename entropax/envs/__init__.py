@@ -1,0 +1,1 @@
+"""Environments: the contract, our own tasks in JAX, and Gymnasium."""

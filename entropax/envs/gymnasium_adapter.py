@@ -1,0 +1,320 @@
+"""Gymnasium behind the host contract: single environments, and vector environments in every autoreset mode.
+
+Observations, final observations and rewards that leave this file are copies in float32, never views of a buffer that
+an environment writes again.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, final
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces.utils import flatdim
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+
+from entropax.envs.base import AbstractHostEnvironments
+from entropax.envs.preflight import check_spaces, preflight
+from entropax.errors import EntropaxError
+from entropax.types import Bounds, Spec, Step
+
+
+def environment_seed(seed: int, index: int) -> int:
+    """The seed of environment `index` in a run with `seed`: independent streams, stable when envs are added."""
+    return int(np.random.SeedSequence([seed, index]).generate_state(1)[0])
+
+
+def flattener(space: gymnasium.Space[Any], leading: int) -> Callable[[Any], np.ndarray]:
+    """Makes the function that lays an observation out as a vector.
+
+    Args:
+        space: The space of one environment's observation: a Box, or a Dict of these.
+        leading: 0 for one observation; 1 where each array has the axis `[envs]` first.
+
+    Returns:
+        A function to `[observation]` or `[envs, observation]`, in the order of `gymnasium.spaces.utils.flatten`.
+    """
+    if isinstance(space, gymnasium.spaces.Dict):
+        parts = [(name, flattener(part, leading)) for name, part in space.spaces.items()]
+        return lambda tree: np.concatenate([flat(tree[name]) for name, flat in parts], axis=leading)
+    return lambda array: np.reshape(array, (*np.shape(array)[:leading], -1))
+
+
+def spec_of(observation: gymnasium.Space[Any], action: gymnasium.spaces.Box) -> Spec:
+    """The spec of one environment: sizes of the flattened spaces and the action bounds in environment units."""
+    low, high = (tuple(map(float, np.ravel(bound))) for bound in (action.low, action.high))
+    return Spec(flatdim(observation), Bounds(low, high))
+
+
+@final
+class GymnasiumEnvironments(AbstractHostEnvironments):
+    """Single Gymnasium environments stepped in a plain loop, each reset in the step that ends its episode.
+
+    The fastest way to run one or a few cheap environments: nothing is copied between processes, and every step is
+    valid. A truncated step keeps the true last observation in `final_observation`.
+
+    Attributes:
+        envs: The environments; they belong to this object, and `close` closes them.
+        warnings: What the preflight of the first found worth saying.
+    """
+
+    def __init__(self, envs: Sequence[gymnasium.Env[Any, Any]]):
+        """Takes at least one environment, all alike.
+
+        Raises:
+            EntropaxError: No environments, environments that differ, or the preflight refuses.
+        """
+        if not envs:
+            raise EntropaxError("No environments were given, so there is nothing to step. Give one or more.")
+        self.envs = tuple(envs)
+        first = self.envs[0]
+        self.warnings = tuple(preflight(first))
+        for index, env in enumerate(self.envs):
+            if (env.observation_space, env.action_space) != (first.observation_space, first.action_space):
+                raise EntropaxError(
+                    f"Environment {index} has other spaces than environment 0, so one policy cannot serve both. "
+                    "Give environments of one kind."
+                )
+        box = _box(first.action_space)
+        self._spec = spec_of(first.observation_space, box)
+        self._flat = flattener(first.observation_space, 0)
+        self._low, self._high, self._action_shape, self._action_dtype = box.low, box.high, box.shape, box.dtype
+
+    @property
+    def spec(self) -> Spec:
+        """Sizes and action bounds of one environment."""
+        return self._spec
+
+    @property
+    def num_envs(self) -> int:
+        """Number of environments stepped together."""
+        return len(self.envs)
+
+    def reset(self, *, seed: int) -> np.ndarray:
+        """Starts all episodes, environment i from `environment_seed(seed, i)`; returns `[envs, observation]`."""
+        observation = np.empty((len(self.envs), self._spec.observation_size), np.float32)
+        for index, env in enumerate(self.envs):
+            observation[index] = self._flat(env.reset(seed=environment_seed(seed, index))[0])
+        return observation
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Steps with `[envs, action]` in the environment's units, clipped to the box against rounding."""
+        count = len(self.envs)
+        final_observation = np.empty((count, self._spec.observation_size), np.float32)
+        reward = np.empty(count, np.float32)
+        terminated, truncated = np.empty(count, np.bool_), np.empty(count, np.bool_)
+        actions = _in_box(actions, (count, *self._action_shape), self._low, self._high, self._action_dtype)
+        fresh: dict[int, np.ndarray] = {}
+        for index, env in enumerate(self.envs):
+            observed, reward[index], terminated[index], truncated[index], _ = env.step(actions[index])
+            final_observation[index] = self._flat(observed)
+            if terminated[index] or truncated[index]:
+                fresh[index] = self._flat(env.reset()[0])
+        observation = final_observation.copy()
+        for index, row in fresh.items():
+            observation[index] = row
+        truncated &= ~terminated
+        return Step(observation, final_observation, reward, terminated, truncated, np.ones(count, np.bool_))
+
+    def close(self) -> None:
+        """Closes every environment."""
+        for env in self.envs:
+            env.close()
+
+
+def _box(space: gymnasium.Space[Any]) -> gymnasium.spaces.Box:
+    """Narrows the type of an action space that `check_spaces` has accepted."""
+    assert isinstance(space, gymnasium.spaces.Box)
+    return space
+
+
+def _in_box(actions: np.ndarray, shape: tuple[int, ...], low: Any, high: Any, dtype: Any) -> np.ndarray:
+    """A fresh array of the space's shape and dtype within its bounds: environments may keep or change it."""
+    return np.minimum(np.maximum(np.reshape(actions, shape), low), high).astype(dtype)
+
+
+class _Vector:
+    """What the three modes share: the vector environment, its spec and its layout. Data, not behaviour."""
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]):
+        self.envs = envs
+        self.warnings = tuple(check_spaces(envs.single_observation_space, envs.single_action_space))
+        self.box = _box(envs.single_action_space)
+        self.spec = spec_of(envs.single_observation_space, self.box)
+        self.flat_batch = flattener(envs.single_observation_space, 1)
+        self.flat_one = flattener(envs.single_observation_space, 0)
+
+    def observation(self, batch: Any) -> np.ndarray:
+        """A copy as `[envs, observation]`, float32."""
+        return np.array(self.flat_batch(batch), np.float32)
+
+    def reset(self, seed: int) -> np.ndarray:
+        """Seeds every environment with its own seed where the vector environment takes a list."""
+        if isinstance(self.envs.unwrapped, SyncVectorEnv | AsyncVectorEnv):
+            seeds: Any = [environment_seed(seed, index) for index in range(self.envs.num_envs)]
+        else:
+            seeds = environment_seed(seed, 0)
+        return self.observation(self.envs.reset(seed=seeds)[0])
+
+    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
+        """Steps; returns copies: observation, reward, terminated, truncated (and not terminated), and the info."""
+        box = self.box
+        actions = _in_box(actions, (self.envs.num_envs, *box.shape), box.low, box.high, box.dtype)
+        observed, reward, terminated, truncated, info = self.envs.step(actions)
+        terminated = np.array(terminated, np.bool_)
+        truncated = np.array(truncated, np.bool_) & ~terminated
+        return self.observation(observed), np.array(reward, np.float32), terminated, truncated, info
+
+
+@final
+class NextStepVectorEnvironments(AbstractHostEnvironments):
+    """A vector environment that spends the step after an episode's end on resetting: that step is not valid.
+
+    On it the action is ignored, the observation is the fresh one, and reward, terminated and truncated are zero.
+    """
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]):
+        """Takes over a vector environment in mode NEXT_STEP. Raises EntropaxError where the spaces are refused."""
+        self._vector = _Vector(envs)
+        self._ended = np.zeros(envs.num_envs, np.bool_)
+        self.warnings = self._vector.warnings
+
+    @property
+    def spec(self) -> Spec:
+        """Sizes and action bounds of one environment."""
+        return self._vector.spec
+
+    @property
+    def num_envs(self) -> int:
+        """Number of environments stepped together."""
+        return self._vector.envs.num_envs
+
+    def reset(self, *, seed: int) -> np.ndarray:
+        """Starts all episodes; returns `[envs, observation]`."""
+        self._ended = np.zeros(self.num_envs, np.bool_)
+        return self._vector.reset(seed)
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Steps; valid is False where the environment was reset instead."""
+        observation, reward, terminated, truncated, _ = self._vector.step(actions)
+        valid = ~self._ended
+        terminated, truncated = terminated & valid, truncated & valid
+        self._ended = terminated | truncated
+        return Step(observation, observation.copy(), np.where(valid, reward, 0), terminated, truncated, valid)
+
+    def close(self) -> None:
+        """Closes the vector environment."""
+        self._vector.envs.close()
+
+
+@final
+class SameStepVectorEnvironments(AbstractHostEnvironments):
+    """A vector environment that resets in the step that ends an episode, and reports the last observation aside."""
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]):
+        """Takes over a vector environment in mode SAME_STEP. Raises EntropaxError where the spaces are refused."""
+        self._vector = _Vector(envs)
+        self.warnings = self._vector.warnings
+
+    @property
+    def spec(self) -> Spec:
+        """Sizes and action bounds of one environment."""
+        return self._vector.spec
+
+    @property
+    def num_envs(self) -> int:
+        """Number of environments stepped together."""
+        return self._vector.envs.num_envs
+
+    def reset(self, *, seed: int) -> np.ndarray:
+        """Starts all episodes; returns `[envs, observation]`."""
+        return self._vector.reset(seed)
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Steps; the last observation of an ended episode comes from `info["final_obs"]`.
+
+        Raises:
+            EntropaxError: An episode ended and the info has no `final_obs`.
+        """
+        observation, reward, terminated, truncated, info = self._vector.step(actions)
+        final_observation = observation.copy()
+        for index in np.flatnonzero(terminated | truncated):
+            if "final_obs" not in info:
+                raise EntropaxError(
+                    "An episode ended in SAME_STEP mode and info['final_obs'] is missing, so a time limit could not "
+                    "bootstrap. Report it from the vector environment, or use AutoresetMode.DISABLED."
+                )
+            final_observation[index] = self._vector.flat_one(info["final_obs"][index])
+        valid = np.ones(self.num_envs, np.bool_)
+        return Step(observation, final_observation, reward, terminated, truncated, valid)
+
+    def close(self) -> None:
+        """Closes the vector environment."""
+        self._vector.envs.close()
+
+
+@final
+class DisabledVectorEnvironments(AbstractHostEnvironments):
+    """A vector environment that never resets by itself: it is reset here, with `reset_mask`, in the same step."""
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any]):
+        """Takes over a vector environment in mode DISABLED. Raises EntropaxError where the spaces are refused."""
+        self._vector = _Vector(envs)
+        self.warnings = self._vector.warnings
+
+    @property
+    def spec(self) -> Spec:
+        """Sizes and action bounds of one environment."""
+        return self._vector.spec
+
+    @property
+    def num_envs(self) -> int:
+        """Number of environments stepped together."""
+        return self._vector.envs.num_envs
+
+    def reset(self, *, seed: int) -> np.ndarray:
+        """Starts all episodes; returns `[envs, observation]`."""
+        return self._vector.reset(seed)
+
+    def step(self, actions: np.ndarray) -> Step:
+        """Steps, then resets the environments whose episode ended."""
+        final_observation, reward, terminated, truncated, _ = self._vector.step(actions)
+        observation, ended = final_observation.copy(), terminated | truncated
+        if ended.any():
+            fresh, _ = self._vector.envs.reset(options={"reset_mask": ended.copy()})
+            observation[ended] = self._vector.observation(fresh)[ended]
+        valid = np.ones(self.num_envs, np.bool_)
+        return Step(observation, final_observation, reward, terminated, truncated, valid)
+
+    def close(self) -> None:
+        """Closes the vector environment."""
+        self._vector.envs.close()
+
+
+_MODES: dict[Any, Callable[[VectorEnv[Any, Any, Any]], AbstractHostEnvironments]] = {
+    AutoresetMode.NEXT_STEP: NextStepVectorEnvironments,
+    AutoresetMode.SAME_STEP: SameStepVectorEnvironments,
+    AutoresetMode.DISABLED: DisabledVectorEnvironments,
+}
+
+
+def adapt(env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> AbstractHostEnvironments:
+    """Puts a Gymnasium environment that you made yourself behind the host contract.
+
+    Args:
+        env: A single environment, or a vector environment in any autoreset mode.
+
+    Returns:
+        The adapter that fits; it takes `env` over and closes it.
+
+    Raises:
+        EntropaxError: The preflight refuses, or the vector environment does not say how it resets.
+    """
+    if isinstance(env, gymnasium.Env):
+        return GymnasiumEnvironments([env])
+    mode = env.metadata.get("autoreset_mode")
+    if mode not in _MODES:
+        raise EntropaxError(
+            f"The vector environment's metadata['autoreset_mode'] is {mode!r}, so which observation ends an episode is "
+            "unknown. Set it to a member of gymnasium.vector.AutoresetMode."
+        )
+    return _MODES[mode](env)

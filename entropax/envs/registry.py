@@ -1,0 +1,214 @@
+"""From an id to an environment: our own tasks in JAX, everything else through Gymnasium."""
+
+import dataclasses
+import difflib
+import importlib.util
+import math
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+
+from entropax.envs.base import AbstractDynamics, AbstractHostEnvironments, Episodes
+from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
+from entropax.envs.mountain_car import MountainCarContinuous
+from entropax.envs.pendulum import Pendulum
+from entropax.envs.wrappers import ActionCost, Sparse
+from entropax.errors import EntropaxError
+from entropax.types import Bounds, Categories
+
+
+class UnknownEnvironment(EntropaxError):  # noqa: N818, it reads as what went wrong
+    """No environment has this id; the message names the nearest ones."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """An entry of our own registry.
+
+    Attributes:
+        id: The name for `make`, `gymnasium.make` and the command line.
+        description: One line for `entropax envs`.
+        time_limit: Steps after which an episode is truncated.
+        observation: The box that observations stay in.
+        build: Makes the dynamics with its default fields.
+    """
+
+    id: str
+    description: str
+    time_limit: int
+    observation: Bounds
+    build: Callable[[], AbstractDynamics[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Available:
+    """One line of `entropax envs`; `action` is None where only constructing the environment would tell."""
+
+    id: str
+    backend: str
+    description: str
+    action: Bounds | Categories | None
+
+
+_PENDULUM = Bounds((-1.0, -1.0, -8.0), (1.0, 1.0, 8.0))
+_MOUNTAIN_CAR = Bounds((-1.2, -0.07), (0.6, 0.07))
+
+TASKS: dict[str, Task] = {
+    task.id: task
+    for task in (
+        Task("entropax/Pendulum-v0", "Pendulum-v1 of Gymnasium in JAX", 200, _PENDULUM, Pendulum),
+        Task(
+            "entropax/PendulumSparse-v0",
+            "Pendulum, reward 1 near upright and at rest, else 0",
+            200,
+            _PENDULUM,
+            lambda: Sparse(Pendulum()),
+        ),
+        Task(
+            "entropax/PendulumActionCost-v0",
+            "Pendulum, reward less 0.1 |a|",
+            200,
+            _PENDULUM,
+            lambda: ActionCost(Pendulum()),
+        ),
+        Task(
+            "entropax/MountainCarContinuous-v0",
+            "MountainCarContinuous-v0 of Gymnasium in JAX",
+            999,
+            _MOUNTAIN_CAR,
+            MountainCarContinuous,
+        ),
+        Task(
+            "entropax/MountainCarContinuousActionCost-v0",
+            "MountainCarContinuous, reward less 0.1 |a|",
+            999,
+            _MOUNTAIN_CAR,
+            lambda: ActionCost(MountainCarContinuous()),
+        ),
+    )
+}
+"""Our own environments by id, in the order in which they are listed."""
+
+_MUJOCO: dict[str, tuple[str, int, float]] = {
+    "Ant": ("four-legged robot runs forward", 8, 1.0),
+    "HalfCheetah": ("planar cheetah runs forward", 6, 1.0),
+    "Hopper": ("one-legged planar robot hops forward", 3, 1.0),
+    "Humanoid": ("humanoid walks forward", 17, 0.4),
+    "HumanoidStandup": ("humanoid stands up", 17, 0.4),
+    "InvertedDoublePendulum": ("balance two poles on a cart", 1, 1.0),
+    "InvertedPendulum": ("balance a pole on a cart", 1, 3.0),
+    "Pusher": ("arm pushes a cylinder to a goal", 7, 2.0),
+    "Reacher": ("two-joint arm reaches a point", 2, 1.0),
+    "Swimmer": ("planar swimmer swims forward", 2, 1.0),
+    "Walker2d": ("two-legged planar robot walks forward", 6, 1.0),
+}
+"""Description, number of actions and symmetric bound of Gymnasium's MuJoCo tasks, versions 4 and 5."""
+
+_OTHERS: dict[str, tuple[str, str, Bounds]] = {
+    "Pendulum-v1": ("gymnasium", "swing up and hold a pendulum", Bounds((-2.0,), (2.0,))),
+    "MountainCarContinuous-v0": ("gymnasium", "drive an underpowered car uphill", Bounds((-1.0,), (1.0,))),
+    "LunarLanderContinuous-v3": ("Box2D", "land a rocket, two throttles", Bounds((-1.0,) * 2, (1.0,) * 2)),
+    "BipedalWalker-v3": ("Box2D", "two-legged robot walks forward", Bounds((-1.0,) * 4, (1.0,) * 4)),
+    "BipedalWalkerHardcore-v3": ("Box2D", "the same over obstacles", Bounds((-1.0,) * 4, (1.0,) * 4)),
+}
+"""Module needed, description and bounds of Gymnasium's other Box-action tasks with vector observations."""
+
+
+def make(id: str, num_envs: int = 1) -> Episodes[Any] | AbstractHostEnvironments:
+    """Makes an environment by its id.
+
+    Args:
+        id: One of ours (`entropax/Pendulum-v0`, …) or any id that `gymnasium.make` knows, `module:Name-v0` included.
+        num_envs: Copies stepped together. One of ours comes as a single copy in pure JAX: the loop vmaps it.
+
+    Returns:
+        `Episodes` for one of ours, `GymnasiumEnvironments` for any other.
+
+    Raises:
+        UnknownEnvironment: No such id; the message names the nearest.
+        EntropaxError: `num_envs` below 1, an optional dependency is missing, or the preflight refuses.
+    """
+    if num_envs < 1:
+        raise EntropaxError(f"num_envs is {num_envs}: nothing would be stepped. Use 1 or more.")
+    if id in TASKS:
+        return Episodes(TASKS[id].build(), TASKS[id].time_limit)
+    return GymnasiumEnvironments([_make_gymnasium(id) for _ in range(num_envs)])
+
+
+def _make_gymnasium(id: str) -> gymnasium.Env[Any, Any]:
+    """`gymnasium.make` with errors that name the remedy."""
+    if id.startswith("entropax/"):
+        raise _unknown(id)
+    try:
+        return gymnasium.make(id)
+    except (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv) as error:
+        raise _unknown(id) from error
+    except ModuleNotFoundError as error:
+        raise EntropaxError(
+            f"{id!r} needs a module that is not installed: {error} Install the package that provides it, or check the "
+            "part of the id before the colon."
+        ) from error
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise EntropaxError(f"{id!r} needs a package that is not installed: {error}") from error
+    except gymnasium.error.Error as error:
+        raise EntropaxError(f"Gymnasium cannot make {id!r}: {error}") from error
+
+
+def _unknown(id: str) -> UnknownEnvironment:
+    """The error for an id that no registry has, with the nearest ids of both."""
+    known = [*TASKS, *(name for name in gymnasium.registry if name not in TASKS)]
+    by_lower = {name.lower(): name for name in known}
+    short = {name.split("/")[-1].lower(): name for name in known}
+    matches = difflib.get_close_matches(id.lower(), by_lower, n=3, cutoff=0.6)
+    matches_short = difflib.get_close_matches(id.split("/")[-1].lower(), short, n=3, cutoff=0.6)
+    nearest = list(dict.fromkeys([by_lower[m] for m in matches] + [short[m] for m in matches_short]))[:4]
+    hint = f"Did you mean {' or '.join(nearest)}?" if nearest else "No known id is near it."
+    return UnknownEnvironment(
+        f"No environment is called {id!r}. {hint} `entropax envs` lists all; an environment of your own package is "
+        "'package:Name-v0'."
+    )
+
+
+def available() -> list[Available]:
+    """Environments with continuous actions that can be made here, without constructing any of Gymnasium's.
+
+    Returns:
+        Ours first, then Gymnasium's own whose dependency is installed, then those that other packages registered
+        (their action space is unknown until made, so `action` is None).
+    """
+    ours = [Available(task.id, "jax", task.description, task.build().spec.action) for task in TASKS.values()]
+    return ours + [
+        entry for id in gymnasium.registry if id not in TASKS if (entry := _describe_gymnasium(id)) is not None
+    ]
+
+
+def _describe_gymnasium(id: str) -> Available | None:
+    """The line for a Gymnasium id, or None where it cannot be used here."""
+    name, _, version = id.rpartition("-v")
+    if name in _MUJOCO and version in ("4", "5"):
+        description, size, bound = _MUJOCO[name]
+        installed = importlib.util.find_spec("mujoco") is not None
+        action = Bounds((-bound,) * size, (bound,) * size)
+        return Available(id, "gymnasium", description, action) if installed else None
+    if id in _OTHERS:
+        module, description, action = _OTHERS[id]
+        installed = importlib.util.find_spec(module) is not None
+        return Available(id, "gymnasium", description, action) if installed else None
+    entry_point = gymnasium.registry[id].entry_point
+    module = entry_point if isinstance(entry_point, str) else entry_point.__module__ if entry_point else "gymnasium"
+    if module.startswith("gymnasium."):
+        return None
+    return Available(id, "gymnasium", f"registered by {module.split(':')[0].split('.')[0]}", None)
+
+
+def action_text(action: Bounds | Categories | None) -> str:
+    """An action space in a few characters, for listings: `3 in [-1, 1]`."""
+    if action is None:
+        return "known once made"
+    if isinstance(action, Categories):
+        return f"one of {action.size}"
+    low, high = set(action.low), set(action.high)
+    if len(low) == len(high) == 1 and all(math.isfinite(bound) for bound in low | high):
+        return f"{action.size} in [{action.low[0]:g}, {action.high[0]:g}]"
+    return f"{action.size}, uneven bounds"
