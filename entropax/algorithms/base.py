@@ -1,0 +1,54 @@
+"""The contract of an algorithm."""
+
+import abc
+from typing import Generic, TypeVar
+
+import equinox as eqx
+from jaxtyping import Array, Float, Key
+
+from entropax.networks import Actor
+from entropax.types import Metrics, Spec, Transition
+
+State = TypeVar("State")
+
+
+class AbstractAlgorithm(eqx.Module, Generic[State]):
+    """An off-policy learner: its fields are its configuration, sweep axes and command line."""
+
+    batch_size: eqx.AbstractVar[int]
+    n_step: eqx.AbstractVar[int]
+
+    @abc.abstractmethod
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> State:
+        """Draws the networks and starts the optimisers."""
+
+    @abc.abstractmethod
+    def actor(self, state: State) -> Actor:
+        """The policy: all that acting needs, for one observation, on device or on host."""
+
+    @abc.abstractmethod
+    def update(
+        self, spec: Spec, state: State, batch: Transition, *, key: Key[Array, ""]
+    ) -> tuple[State, Metrics]:
+        """One gradient step of every part on a batch `[batch, n_step]` of windows.
+
+        Returns a state of the very type it was given.
+        """
+
+    @abc.abstractmethod
+    def act(
+        self, state: State, observation: Float[Array, " observation"], *, key: Key[Array, ""]
+    ) -> Float[Array, " action"]:
+        """Draws an exploring action in [-1, 1]."""
+
+    @abc.abstractmethod
+    def mode(self, state: State, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
+        """The deterministic action in [-1, 1] that evaluation uses."""
+
+    @abc.abstractmethod
+    def alpha(self, state: State) -> Float[Array, ""]:
+        """The weight of the entropy now."""
+
+    @abc.abstractmethod
+    def target_entropy(self, spec: Spec, state: State) -> Float[Array, ""]:
+        """The entropy steered to, in nats; NaN where none is."""

@@ -1,0 +1,196 @@
+"""Soft actor-critic, second version: Haarnoja et al. 2018, arXiv 1812.05905, algorithm 1."""
+
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.errors import EntropaxError
+from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
+from entropax.ops import actor_loss, critic_loss, n_step_return, polyak, soft_target
+from entropax.optimiser import adam_init, adam_step
+from entropax.temperature import AbstractTemperature, Dual
+from entropax.temperature.checks import holds, require_positive
+from entropax.types import Bounds, Metrics, Spec, Transition
+
+
+def values(
+    critics: Critic, observation: Float[Array, " observation"], action: Float[Array, " action"]
+) -> Float[Array, " critic"]:
+    """Q_i(s, a) of every critic of an ensemble."""
+    return jax.vmap(lambda critic: critic(observation, action))(critics)
+
+
+class SACState(eqx.Module):
+    """All that SAC carries from one update to the next."""
+
+    # Updated every gradient step.
+    critics: Critic
+    target_critics: Critic
+    critic_optimiser: optax.OptState
+    updates: Int[Array, ""]
+    # Updated every `policy_delay` gradient steps.
+    actor: Actor
+    actor_optimiser: optax.OptState
+    temperature: PyTree[Array]
+
+
+class SAC(AbstractAlgorithm[SACState]):
+    """Soft actor-critic for continuous actions, with the entropy's weight set by a temperature law.
+
+    Raises:
+        EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
+    """
+
+    discount: float = 0.99
+    """Discount per environment step, gamma."""
+    polyak: float = 0.005
+    """Share of the critics that the target critics take in per update, tau."""
+    actor_learning_rate: float = 3e-4
+    """Adam's step size for the actor."""
+    critic_learning_rate: float = 3e-4
+    """Adam's step size for the critics."""
+    temperature: AbstractTemperature = Dual()
+    """The law that sets alpha, the weight of the entropy (reward per nat)."""
+    torso: AbstractTorso = Dense()
+    """Shape of the actor's and the critics' hidden layers."""
+    batch_size: int = eqx.field(default=256, static=True)
+    """Transitions per update."""
+    num_critics: int = eqx.field(default=2, static=True)
+    """Critics of which the smallest counts."""
+    n_step: int = eqx.field(default=1, static=True)
+    """Steps of reward before a target bootstraps."""
+    policy_delay: int = eqx.field(default=1, static=True)
+    """Critic updates per update of actor and temperature."""
+
+    def __check_init__(self) -> None:
+        counts = (self.batch_size, self.num_critics, self.n_step, self.policy_delay)
+        if min(counts) < 1:
+            raise EntropaxError(f"SAC: batch_size, num_critics, n_step and policy_delay are {counts}; 1 is the least.")
+        for name in ("actor_learning_rate", "critic_learning_rate"):
+            require_positive("SAC", name, vars(self)[name], "Adam needs a step; 3e-4 is the published one.")
+        if not holds(lambda discount: (discount >= 0) & (discount <= 1), self.discount):
+            raise EntropaxError(f"SAC: discount is {self.discount}, but values diverge outside [0, 1]. Try 0.99.")
+        if not holds(lambda share: (share > 0) & (share <= 1), self.polyak):
+            raise EntropaxError(f"SAC: polyak is {self.polyak}, but is the share, in (0, 1], to take in. Try 0.005.")
+
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
+        """Draws the networks and starts the optimisers and the temperature law."""
+        if not isinstance(spec.action, Bounds):
+            raise EntropaxError("SAC needs continuous actions (a Box), but this environment's actions are discrete.")
+        actor_key, critic_key = jax.random.split(key)
+        inputs, actions = spec.observation_size, spec.action.size
+        actor = Actor(self.torso.init(inputs, 2 * actions, key=actor_key))
+        critics = ensemble(
+            lambda k: Critic(self.torso.init(inputs + actions, 1, key=k)), self.num_critics, key=critic_key
+        )
+        return SACState(
+            critics=critics,
+            target_critics=jax.tree.map(jnp.copy, critics),
+            critic_optimiser=adam_init(critics),
+            updates=jnp.zeros((), jnp.int32),
+            actor=actor,
+            actor_optimiser=adam_init(actor),
+            temperature=self.temperature.init(spec),
+        )
+
+    def actor(self, state: SACState) -> Actor:
+        """The policy."""
+        return state.actor
+
+    def act(
+        self, state: SACState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
+    ) -> Float[Array, " action"]:
+        """Draws an action in [-1, 1] from the policy."""
+        return state.actor(observation).sample_and_log_prob(key=key)[0]
+
+    def mode(self, state: SACState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
+        """tanh of the policy's mean."""
+        return state.actor(observation).mode()
+
+    def alpha(self, state: SACState) -> Float[Array, ""]:
+        """The weight of the entropy now."""
+        return self.temperature.value(state.temperature)
+
+    def target_entropy(self, spec: Spec, state: SACState) -> Float[Array, ""]:
+        """The entropy steered to, in nats; NaN where none is."""
+        return self.temperature.target(spec, state.temperature)
+
+    def update(
+        self, spec: Spec, state: SACState, batch: Transition, *, key: Key[Array, ""]
+    ) -> tuple[SACState, Metrics]:
+        """One step of the critics, the actor, the temperature and the target critics, in the paper's order."""
+        target_key, actor_key = jax.random.split(key)
+        alpha = self.temperature.value(state.temperature)
+        targets = self._soft_targets(state, batch, alpha, key=target_key)
+        state, metrics = self._critic_step(state, batch, targets)
+        if self.policy_delay == 1:
+            state, more = self._policy_step(spec, state, batch, alpha, key=actor_key)
+        else:
+            state, more = jax.lax.cond(
+                state.updates % self.policy_delay == 0,
+                lambda s: self._policy_step(spec, s, batch, alpha, key=actor_key),
+                # The skipped branch still measures: metrics keep one meaning at every update.
+                lambda s: (s, self._policy_step(spec, s, batch, alpha, key=actor_key)[1]),
+                state,
+            )
+        target_critics = polyak(state.target_critics, state.critics, self.polyak)
+        following = replace(state, target_critics=target_critics, updates=state.updates + 1)
+        return following, {**metrics, **more}
+
+    def _soft_targets(
+        self, state: SACState, batch: Transition, alpha: Float[Array, ""], *, key: Key[Array, ""]
+    ) -> Float[Array, " batch"]:
+        """Equation 3 over windows of `n_step` steps."""
+
+        def one(window: Transition, key: Key[Array, ""]) -> Float[Array, ""]:
+            reward, discount, last = n_step_return(window.reward, window.terminated, window.last, self.discount)
+            observation = window.next_observation[last]
+            action, log_prob = state.actor(observation).sample_and_log_prob(key=key)
+            next_q = jnp.min(values(state.target_critics, observation, action))
+            return soft_target(reward, discount, next_q, alpha, log_prob)
+
+        return jax.vmap(one)(batch, jax.random.split(key, batch.reward.shape[0]))
+
+    def _critic_step(
+        self, state: SACState, batch: Transition, targets: Float[Array, " batch"]
+    ) -> tuple[SACState, Metrics]:
+        """Equation 5: regression of every critic on the soft targets."""
+
+        def loss(critics: Critic) -> tuple[Float[Array, ""], Float[Array, ""]]:
+            q = jax.vmap(lambda o, a: values(critics, o, a))(batch.observation[:, 0], batch.action[:, 0])
+            return jnp.mean(jax.vmap(critic_loss)(q, targets)), jnp.mean(q)
+
+        (error, q), gradient = jax.value_and_grad(loss, has_aux=True)(state.critics)
+        critics, optimiser = adam_step(gradient, state.critic_optimiser, state.critics, self.critic_learning_rate)
+        metrics = {
+            "train/critic_loss": error,
+            "train/q_mean": q,
+            "train/critic_grad_norm": optax.global_norm(gradient),
+        }
+        return replace(state, critics=critics, critic_optimiser=optimiser), metrics
+
+    def _policy_step(
+        self, spec: Spec, state: SACState, batch: Transition, alpha: Float[Array, ""], *, key: Key[Array, ""]
+    ) -> tuple[SACState, Metrics]:
+        """Equation 9 for the actor, then equation 18 for alpha on the same samples."""
+        keys = jax.random.split(key, batch.reward.shape[0])
+
+        def loss(actor: Actor) -> tuple[Float[Array, ""], Float[Array, " batch"]]:
+            def one(observation: Float[Array, " observation"], key: Key[Array, ""]):
+                action, log_prob = actor(observation).sample_and_log_prob(key=key)
+                q = jnp.min(values(state.critics, observation, action))
+                return actor_loss(alpha, log_prob, q), log_prob
+
+            losses, log_probs = jax.vmap(one)(batch.observation[:, 0], keys)
+            return jnp.mean(losses), log_probs
+
+        (error, log_probs), gradient = jax.value_and_grad(loss, has_aux=True)(state.actor)
+        actor, optimiser = adam_step(gradient, state.actor_optimiser, state.actor, self.actor_learning_rate)
+        temperature, metrics = self.temperature.update(spec, state.temperature, -log_probs)
+        metrics = {**metrics, "train/actor_loss": error, "train/actor_grad_norm": optax.global_norm(gradient)}
+        return replace(state, actor=actor, actor_optimiser=optimiser, temperature=temperature), metrics

@@ -1,0 +1,59 @@
+"""A training run as one pure function."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Key
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.envs.base import Episodes
+from entropax.loops.chunk import Carry, begin, chunk, warm_up
+from entropax.loops.training import Training
+from entropax.types import Metrics
+
+
+def train(
+    algorithm: AbstractAlgorithm[Any], environment: Episodes[Any], training: Training, *, key: Key[Array, ""]
+) -> tuple[Carry, Metrics]:
+    """Trains on a JAX environment without touching the host: `jit` it, `vmap` it over keys and over algorithms.
+
+    Whole chunks of `log_every` steps are run until at least `steps` are done.
+
+    Returns:
+        The carry, whose `learner` is the algorithm's state, and metrics with the axis `[chunk]`.
+
+    Example:
+        >>> import entropax, jax
+        >>> environment = entropax.make("entropax/Pendulum-v0")
+        >>> training = entropax.Training(steps=2_000, capacity=2_000)
+        >>> keys = jax.random.split(jax.random.key(0), 4)
+        >>> run = lambda key: entropax.train(entropax.SAC(), environment, training, key=key)
+        >>> carry, metrics = jax.jit(jax.vmap(run))(keys)
+        >>> metrics["rollout/ep_rew_mean"].shape
+        (4, 1)
+    """
+    carry = begin(algorithm, environment, training, key=key)
+    carry, _ = warm_up(carry, environment, training, training.warmup_rounds)
+    rounds = training.every(training.log_every)
+    chunks = max(-(-(training.rounds - training.warmup_rounds) // rounds), 1)
+    return jax.lax.scan(
+        lambda c, _: _with_means(chunk(algorithm, c, environment, training, rounds)), carry, length=chunks
+    )
+
+
+def _with_means(result: tuple[Carry, Metrics]) -> tuple[Carry, Metrics]:
+    carry, metrics = result
+    return carry, episode_means(metrics)
+
+
+def episode_means(metrics: Metrics) -> Metrics:
+    """Turns the sums over finished episodes into means; NaN where none finished."""
+    rest = {name: value for name, value in metrics.items() if not name.endswith("_sum")}
+    episodes = metrics["rollout/episodes"]
+    divisor = jnp.where(episodes > 0, episodes, jnp.nan)
+    means = {
+        "rollout/ep_rew_mean": metrics["rollout/return_sum"] / divisor,
+        "rollout/ep_len_mean": metrics["rollout/length_sum"] / divisor,
+    }
+    return {**rest, **means}

@@ -1,0 +1,72 @@
+"""How a training loop runs: counts of steps, all static, and what to do when numbers break."""
+
+import dataclasses
+from typing import Literal
+
+from entropax.errors import EntropaxError
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """The loop around an algorithm; every count is in environment steps per seed unless it says otherwise.
+
+    Raises:
+        EntropaxError: the counts contradict each other.
+    """
+
+    steps: int = 100_000
+    """Environment steps to train for, per seed."""
+    num_envs: int = 1
+    """Copies of the environment that each seed steps together."""
+    warmup: int = 1_000
+    """Steps of uniformly random actions before the first update."""
+    train_every: int = 1
+    """Steps of each copy between rounds of updates."""
+    updates: int = 1
+    """Gradient updates per round; updates / (train_every * num_envs) is the update-to-data ratio."""
+    capacity: int = 1_000_000
+    """Steps that the replay holds, per seed."""
+    log_every: int = 1_000
+    """Steps between two rows of metrics."""
+    evaluate_every: int = 10_000
+    """Steps between two deterministic evaluations; 0 for none."""
+    evaluation_episodes: int = 5
+    """Episodes of one evaluation, per seed."""
+    checkpoint_every: int = 50_000
+    """Steps between two checkpoints; one more is written at the end and on Ctrl-C."""
+    acting: Literal["newest", "overlapped"] = "newest"
+    """Host environments: act with the newest parameters, or one round of updates late while the update runs."""
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    """NaN or Inf: stop with the culprit's name, or skip the step or update and count it."""
+
+    def __post_init__(self) -> None:
+        positive = ("steps", "num_envs", "train_every", "updates", "capacity", "log_every", "evaluation_episodes")
+        for name in (*positive, "checkpoint_every"):
+            if vars(self)[name] < 1:
+                raise EntropaxError(f"Training: {name} is {vars(self)[name]}, but 1 is the least.")
+        if self.evaluate_every < 0 or self.warmup < 0:
+            raise EntropaxError("Training: evaluate_every and warmup count steps and cannot be negative; 0 is none.")
+        if self.capacity < self.num_envs * 2:
+            raise EntropaxError(
+                f"Training: a replay of {self.capacity} steps is too small for {self.num_envs} environments, which "
+                f"need a ring of at least 2 each. Set capacity to {2 * self.num_envs} or more."
+            )
+
+    @property
+    def stride(self) -> int:
+        """Environment steps of one round: `train_every` steps of each copy."""
+        return self.train_every * self.num_envs
+
+    @property
+    def warmup_rounds(self) -> int:
+        """Rounds without updates, at least one, so that a first batch can be drawn."""
+        return max(-(-self.warmup // self.stride), 1)
+
+    @property
+    def rounds(self) -> int:
+        """Rounds in all, warm-up included."""
+        return max(-(-self.steps // self.stride), self.warmup_rounds)
+
+    def every(self, steps: int) -> int:
+        """Rounds in so many steps, at least one."""
+        return max(steps // self.stride, 1)

@@ -1,0 +1,186 @@
+"""Networks as array-only PyTrees: a network maps one example, `vmap` makes the batch.
+
+Every network has a NumPy twin, `on_host`, for acting between two updates: on a host environment a compiled call costs
+more to launch than these few small products cost to compute. Tests hold both forms equal.
+"""
+
+import abc
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from entropax.distributions import TanhNormal
+
+LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
+"""Bounds of the actor's log standard deviation before the tanh (as in the authors' first release and in SB3)."""
+
+
+class Linear(eqx.Module):
+    """An affine map, Glorot-uniform weight and zero bias."""
+
+    weight: Float[Array, "inputs outputs"]
+    bias: Float[Array, " outputs"]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """`x W + b`."""
+        return x @ self.weight + self.bias
+
+
+def linear(inputs: int, outputs: int, *, key: Key[Array, ""]) -> Linear:
+    """Draws a `Linear`: weight uniform in ±sqrt(6 / (inputs + outputs))."""
+    bound = math.sqrt(6 / (inputs + outputs))
+    weight = jax.random.uniform(key, (inputs, outputs), jnp.float32, -bound, bound)
+    return Linear(weight, jnp.zeros(outputs, jnp.float32))
+
+
+def _layers(sizes: tuple[int, ...], key: Key[Array, ""]) -> tuple[Linear, ...]:
+    keys = jax.random.split(key, len(sizes) - 1)
+    return tuple(linear(i, o, key=k) for i, o, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
+
+
+class AbstractNetwork(eqx.Module):
+    """A function of one vector whose parameters are its leaves."""
+
+    @abc.abstractmethod
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+
+    @abc.abstractmethod
+    def on_host(self, x: np.ndarray) -> np.ndarray:
+        """The same map in NumPy, `[envs, inputs] -> [envs, outputs]`; the leaves must be NumPy arrays."""
+
+
+class DenseNetwork(AbstractNetwork):
+    """Linear layers with ReLU between."""
+
+    layers: tuple[Linear, ...]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = jax.nn.relu(layer(x))
+        return last(x)
+
+    def on_host(self, x: np.ndarray) -> np.ndarray:
+        """The same map in NumPy, with a leading axis."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = np.maximum(x @ layer.weight + layer.bias, 0)  # pyright: ignore[reportOperatorIssue]
+        return np.asarray(x @ last.weight + last.bias)
+
+
+class Norm(eqx.Module):
+    """Scale and offset of a layer normalisation (Ba et al. 2016, eq. 4)."""
+
+    scale: Float[Array, " units"]
+    offset: Float[Array, " units"]
+
+    def __call__(self, x: Float[Array, " units"]) -> Float[Array, " units"]:
+        """Normalises one vector over its units."""
+        centred = x - jnp.mean(x)
+        return centred * jax.lax.rsqrt(jnp.mean(centred**2) + 1e-6) * self.scale + self.offset
+
+    def on_host(self, x: np.ndarray) -> np.ndarray:
+        """The same in NumPy, with a leading axis."""
+        centred = x - x.mean(-1, keepdims=True)
+        variance = np.square(centred).mean(-1, keepdims=True)
+        return centred / np.sqrt(variance + np.float32(1e-6)) * np.asarray(self.scale) + np.asarray(self.offset)
+
+
+class LayerNormNetwork(AbstractNetwork):
+    """Linear layers with layer normalisation and ReLU between."""
+
+    layers: tuple[Linear, ...]
+    norms: tuple[Norm, ...]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+        *hidden, last = self.layers
+        for layer, norm in zip(hidden, self.norms, strict=True):
+            x = jax.nn.relu(norm(layer(x)))
+        return last(x)
+
+    def on_host(self, x: np.ndarray) -> np.ndarray:
+        """The same map in NumPy, with a leading axis."""
+        *hidden, last = self.layers
+        for layer, norm in zip(hidden, self.norms, strict=True):
+            x = np.maximum(norm.on_host(x @ np.asarray(layer.weight) + np.asarray(layer.bias)), 0)
+        return x @ np.asarray(last.weight) + np.asarray(last.bias)
+
+
+class AbstractTorso(eqx.Module):
+    """The shape of a network, from which its parameters are drawn."""
+
+    hidden_sizes: eqx.AbstractVar[tuple[int, ...]]
+
+    @abc.abstractmethod
+    def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> AbstractNetwork:
+        """Draws a network with this shape between its two ends."""
+
+
+class Dense(AbstractTorso):
+    """Linear layers with ReLU between: the networks of SAC."""
+
+    hidden_sizes: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
+    """Units of each hidden layer."""
+
+    def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> DenseNetwork:
+        """Draws the parameters."""
+        return DenseNetwork(_layers((inputs, *self.hidden_sizes, outputs), key))
+
+
+class LayerNormed(AbstractTorso):
+    """Linear layers with layer normalisation before each ReLU."""
+
+    hidden_sizes: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
+    """Units of each hidden layer."""
+
+    def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> LayerNormNetwork:
+        """Draws the parameters."""
+        norms = tuple(Norm(jnp.ones(n, jnp.float32), jnp.zeros(n, jnp.float32)) for n in self.hidden_sizes)
+        return LayerNormNetwork(_layers((inputs, *self.hidden_sizes, outputs), key), norms)
+
+
+class Actor(eqx.Module):
+    """A tanh-Gaussian policy: one observation to one distribution over [-1, 1]^action."""
+
+    network: AbstractNetwork
+
+    def __call__(self, observation: Float[Array, " observation"]) -> TanhNormal:
+        """The policy at one observation."""
+        mean, log_std = jnp.split(self.network(observation), 2)
+        return TanhNormal(mean, jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
+
+    def sample_on_host(self, observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Draws actions `[envs, action]` in [-1, 1] in NumPy; the leaves must be NumPy arrays."""
+        mean, log_std = np.split(self.network.on_host(observations), 2, axis=-1)
+        noise = generator.standard_normal(mean.shape, np.float32)
+        return np.tanh(mean + np.exp(np.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)) * noise)
+
+    def mode_on_host(self, observations: np.ndarray) -> np.ndarray:
+        """The deterministic actions tanh(mean), `[envs, action]`, in NumPy."""
+        mean, _ = np.split(self.network.on_host(observations), 2, axis=-1)
+        return np.tanh(mean)
+
+
+class Critic(eqx.Module):
+    """An action value: one observation and one action in [-1, 1] to one number."""
+
+    network: AbstractNetwork
+
+    def __call__(
+        self, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> Float[Array, ""]:
+        """Q(s, a)."""
+        return self.network(jnp.concatenate([observation, action]))[0]
+
+
+def ensemble(init: Callable[[Key[Array, ""]], Critic], size: int, *, key: Key[Array, ""]) -> Critic:
+    """Draws `size` critics as one PyTree whose leaves have the axis `[critic]` first."""
+    return eqx.filter_vmap(init)(jax.random.split(key, size))

@@ -1,0 +1,119 @@
+"""Replay: each environment copy has a ring of its own, and a stored step is one row of float32.
+
+Rows keep a sample to a single gather and an update to a single argument. A ring each keeps the steps of one
+environment next to one another, so that a window of n consecutive steps needs no bookkeeping. The device form is a
+PyTree for compiled loops; the host form is NumPy for Gymnasium.
+"""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from entropax.types import Spec, Transition
+
+
+def row_width(spec: Spec) -> int:
+    """Columns of a row: observation, action, next observation, reward, terminated, last."""
+    return 2 * spec.observation_size + spec.action.size + 3
+
+
+def pack(transition: Transition) -> Any:
+    """Joins transitions `[...]` to rows `[..., width]`, NumPy or JAX alike."""
+    xp = np if isinstance(transition.observation, np.ndarray) else jnp
+    scalars = xp.stack([transition.reward, transition.terminated, transition.last], -1)
+    columns = [transition.observation, transition.action, transition.next_observation, scalars]
+    return xp.concatenate(columns, -1, dtype=xp.float32)
+
+
+def unpack(rows: Float[Array, "*axes width"], spec: Spec) -> Transition:
+    """Splits rows into transitions."""
+    o, a = spec.observation_size, spec.action.size
+    observation, action, following, scalars = jnp.split(rows, [o, o + a, 2 * o + a], axis=-1)
+    reward, terminated, last = scalars[..., 0], scalars[..., 1], scalars[..., 2]
+    return Transition(observation, action, reward, following, terminated, last)
+
+
+class Replay(eqx.Module):
+    """The device form, carried through compiled loops; donate it, or every step copies it."""
+
+    rows: Float[Array, "envs capacity width"]
+    cursor: Int[Array, " envs"]
+    size: Int[Array, " envs"]
+
+
+def empty(spec: Spec, num_envs: int, capacity: int) -> Replay:
+    """A replay of `capacity` steps in all, shared evenly among the environments."""
+    zeros = jnp.zeros(num_envs, jnp.int32)
+    return Replay(jnp.zeros((num_envs, capacity // num_envs, row_width(spec)), jnp.float32), zeros, zeros)
+
+
+def add(replay: Replay, rows: Float[Array, "envs width"], valid: Bool[Array, " envs"]) -> Replay:
+    """Writes one row for each environment where it is valid."""
+    num_envs, capacity, _ = replay.rows.shape
+    env = jnp.arange(num_envs)
+    kept = jnp.where(valid[:, None], rows, replay.rows[env, replay.cursor])
+    written = valid.astype(jnp.int32)
+    return Replay(
+        replay.rows.at[env, replay.cursor].set(kept),
+        (replay.cursor + written) % capacity,
+        jnp.minimum(replay.size + written, capacity),
+    )
+
+
+def sample(
+    replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""]
+) -> Float[Array, "batch window width"]:
+    """Draws windows of consecutive rows: an environment uniformly, then a start uniformly.
+
+    A window never wraps past the newest row; it may run past an episode's end, which `last` marks.
+    """
+    num_envs, capacity, _ = replay.rows.shape
+    env_key, start_key = jax.random.split(key)
+    env = jax.random.randint(env_key, (batch_size,), 0, num_envs)
+    starts = jnp.maximum(replay.size[env] - window + 1, 1)
+    start = jax.random.randint(start_key, (batch_size,), 0, starts)
+    first = (replay.cursor - replay.size)[env] + start
+    return replay.rows[env[:, None], (first[:, None] + jnp.arange(window)[None]) % capacity]
+
+
+class HostReplay:
+    """The host form, written in place; `arrays` is all there is to checkpoint."""
+
+    def __init__(self, spec: Spec, num_envs: int, capacity: int):
+        self.rows = np.zeros((num_envs, capacity // num_envs, row_width(spec)), np.float32)
+        self.cursor = np.zeros(num_envs, np.int64)
+        self.size = np.zeros(num_envs, np.int64)
+
+    def add(self, rows: np.ndarray, valid: np.ndarray) -> None:
+        """Writes rows `[envs, width]` where `valid` `[envs]`."""
+        capacity = self.rows.shape[1]
+        for env in range(len(rows)):
+            if valid[env]:
+                self.rows[env, self.cursor[env]] = rows[env]
+                self.cursor[env] = (self.cursor[env] + 1) % capacity
+                self.size[env] = min(self.size[env] + 1, capacity)
+
+    def sample(self, shape: tuple[int, ...], window: int, generator: np.random.Generator) -> np.ndarray:
+        """Draws windows `[*shape, window, width]` as the device form does."""
+        num_envs, capacity, _ = self.rows.shape
+        env = generator.integers(num_envs, size=shape)
+        start = generator.integers(np.maximum(self.size[env] - window + 1, 1))
+        first = (self.cursor - self.size)[env] + start
+        return self.rows[env[..., None], (first[..., None] + np.arange(window)) % capacity]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The written part, oldest row first in each ring, and each ring's size."""
+        longest = int(self.size.max(initial=0))
+        order = (self.cursor - self.size)[:, None] + np.arange(longest)
+        rows = self.rows[np.arange(len(self.rows))[:, None], order % self.rows.shape[1]]
+        return {"rows": rows, "size": self.size.copy()}
+
+    def load(self, arrays: dict[str, np.ndarray]) -> None:
+        """Takes back what `arrays` gave."""
+        self.rows[:, : arrays["rows"].shape[1]] = arrays["rows"]
+        self.size[:] = arrays["size"]
+        self.cursor[:] = self.size % self.rows.shape[1]
