@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from entropax.errors import EntropaxError
 from entropax.runs.atomic import RunWriteError, check_schema, explain, fsync_file, fsync_folder, write_json
-from entropax.runs.tensors import fill, name_leaves
+from entropax.runs.tensors import fill, name_leaves, read_records
 
 SCHEMA = 1
 _NAME = re.compile(r"step_(\d+)(?:_r(\d+))?")
@@ -118,9 +118,9 @@ def save_checkpoint(folder: Path, step: int, tree: PyTree, meta: dict[str, Any],
         fsync_folder(parent)
     except (OSError, SafetensorError, RunWriteError) as cause:
         raise CheckpointWriteError(explain(parent / f"step_{step:09d}", cause)) from cause
+    except EntropaxError:
+        raise
     except (TypeError, ValueError) as cause:
-        if isinstance(cause, EntropaxError):
-            raise
         raise EntropaxError(f"Checkpoint meta is not plain JSON: {cause}. Pass finite numbers and strings.") from cause
     finally:
         if aside is not None:
@@ -140,11 +140,14 @@ def _read_meta(place: _Place) -> dict[str, Any]:
     try:
         content = check_schema(json.loads(path.read_text()), SCHEMA, path)
         seal = content.pop("seal", "")
-        if seal != _seal(content) or content["step"] != place.step:
+        whole = content.keys() == {"schema", "step", "sha256", "leaves", "meta"} and isinstance(content["meta"], dict)
+        if not whole or seal != _seal(content) or content["step"] != place.step:
             raise CheckpointReadError(f"{path} was changed after it was written")
         if _digest(place.path / _STATE) != content["sha256"]:
             raise CheckpointReadError(f"{place.path / _STATE} does not match its digest: truncated or changed")
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as cause:
+    except EntropaxError:
+        raise
+    except (OSError, ValueError) as cause:
         raise CheckpointReadError(f"{place.path} is incomplete: {cause}") from cause
     return content
 
@@ -186,4 +189,4 @@ def restore_checkpoint(folder: Path, like: PyTree) -> tuple[PyTree, dict[str, An
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (CheckpointReadError, OSError, SafetensorError) as cause:
         raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(places[:-1])}") from cause
-    return fill(like, tensors, content["leaves"]), content["meta"], newest.step
+    return fill(like, tensors, read_records(content["leaves"])), content["meta"], newest.step

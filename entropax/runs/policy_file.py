@@ -11,7 +11,7 @@ from safetensors.numpy import save
 
 from entropax.errors import EntropaxError
 from entropax.runs.atomic import check_schema, write_bytes
-from entropax.runs.tensors import Records, fill, name_leaves
+from entropax.runs.tensors import Records, fill, name_leaves, read_records
 
 SCHEMA = 1
 
@@ -44,7 +44,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], Records, dict[str, Any]]:
         content = check_schema(json.loads(header or "null"), SCHEMA, path)
     except (OSError, SafetensorError, json.JSONDecodeError) as cause:
         raise EntropaxError(f"{path} is no readable policy file: {cause}. Export the policy again.") from cause
-    return tensors, content["leaves"], content["description"]
+    if not isinstance(content.get("description"), dict):
+        raise EntropaxError(f"{path} carries no description of its policy. Export the policy again.")
+    return tensors, read_records(content.get("leaves")), content["description"]
 
 
 def read_policy_description(path: Path) -> dict[str, Any]:

@@ -27,6 +27,7 @@ _PLAIN = frozenset(
         "complex64",
     ]
 )
+_FORGED = "The file was changed after it was written: restore it from a backup."
 Records = dict[str, dict[str, Any]]
 """For each leaf, by key path: dtype, shape and, for a random key, the generator it belongs to."""
 
@@ -36,8 +37,18 @@ def is_key(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
-def _stored(leaf: np.ndarray) -> np.ndarray:
-    """The memory as a dtype that every safetensors reader knows: same bits, same shape, no copy where dense."""
+def _stored(name: str, leaf: np.ndarray) -> np.ndarray:
+    """The memory as a dtype that every safetensors reader knows: same bits, same shape, no copy where dense.
+
+    Raises:
+        EntropaxError: text, objects or complex128, which no tensor file holds.
+    """
+    numbers = leaf.dtype == np.bool_ or jnp.issubdtype(leaf.dtype, np.number)
+    if not numbers or leaf.dtype.itemsize > 8:
+        raise EntropaxError(
+            f"Leaf {name or '(root)'} is not an array of numbers of at most 8 bytes but of {leaf.dtype}. "
+            "Keep it out of the state, or convert it to numbers."
+        )
     dense = np.ascontiguousarray(leaf).reshape(leaf.shape)
     return dense if leaf.dtype.name in _PLAIN else dense.view(f"uint{8 * leaf.dtype.itemsize}")
 
@@ -69,12 +80,34 @@ def name_leaves(tree: PyTree) -> tuple[dict[str, np.ndarray], Records]:
             memory = np.asarray(jax.random.key_data(leaf))
         else:
             memory = np.asarray(leaf)
-        tensors[name] = _stored(memory)
+        tensors[name] = _stored(name, memory)
         records[name] = {"dtype": str(leaf.dtype), "shape": list(leaf.shape), "generator": generator}
     return tensors, records
 
 
-def _rebuild(name: str, memory: np.ndarray, record: Mapping[str, Any], like: Any) -> Any:
+def read_records(content: Any) -> Records:
+    """Holds what a file says of its leaves to the form that `name_leaves` gives it.
+
+    Raises:
+        EntropaxError: it has another form.
+    """
+    if not isinstance(content, dict):
+        raise EntropaxError(f"The description of the leaves is no object. {_FORGED}")
+    for name, record in content.items():
+        well_formed = (
+            isinstance(record, dict)
+            and record.keys() == {"dtype", "shape", "generator"}
+            and isinstance(record["dtype"], str)
+            and isinstance(record["shape"], list)
+            and all(type(size) is int for size in record["shape"])
+            and isinstance(record["generator"], str | None)
+        )
+        if not well_formed:
+            raise EntropaxError(f"The description of leaf {name} is malformed. {_FORGED}")
+    return content
+
+
+def _rebuild(memory: np.ndarray, record: Mapping[str, Any], like: Any) -> Any:
     """One leaf, in memory of its own, so that the file may be unmapped and the array written or donated."""
     if record["generator"] is not None:
         return jax.random.wrap_key_data(jnp.array(memory), impl=record["generator"])
@@ -112,5 +145,8 @@ def fill(like: PyTree, tensors: Mapping[str, np.ndarray], records: Mapping[str, 
                 f"Leaf {name} was stored as {stored[0]}{list(stored[1])}, this configuration wants "
                 f"{leaf.dtype}{list(leaf.shape)}. Use the configuration, seeds and environment in the run's run.json."
             )
-    rebuilt = [_rebuild(name, tensors[name], records[name], leaf) for name, leaf in wanted.items()]
+    try:
+        rebuilt = [_rebuild(tensors[name], records[name], leaf) for name, leaf in wanted.items()]
+    except (KeyError, TypeError, ValueError) as cause:
+        raise EntropaxError(f"The stored tensors are not what their description says: {cause!r}. {_FORGED}") from cause
     return jax.tree_util.tree_unflatten(structure, rebuilt)
