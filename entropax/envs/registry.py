@@ -13,6 +13,14 @@ from entropax.envs.base import AbstractDynamics, AbstractHostEnvironments, Episo
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
 from entropax.envs.mountain_car import MountainCarContinuous
 from entropax.envs.pendulum import Pendulum
+from entropax.envs.probes import (
+    ConstantReward,
+    DelayedReward,
+    MatchObservation,
+    ObservedReward,
+    SoftChain,
+    SoftOptimum,
+)
 from entropax.envs.wrappers import ActionCost, Sparse
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Categories
@@ -53,6 +61,7 @@ class Available:
 
 _PENDULUM = Bounds((-1.0, -1.0, -8.0), (1.0, 1.0, 8.0))
 _MOUNTAIN_CAR = Bounds((-1.2, -0.07), (0.6, 0.07))
+_SIGN, _PAIR = Bounds((-1.0,), (1.0,)), Bounds((0.0, 0.0), (1.0, 1.0))
 
 TASKS: dict[str, Task] = {
     task.id: task
@@ -86,6 +95,12 @@ TASKS: dict[str, Task] = {
             _MOUNTAIN_CAR,
             lambda: ActionCost(MountainCarContinuous()),
         ),
+        Task("entropax/SoftOptimum-v0", "probe: pi* = p*, V* = 0", 1, Bounds((0.0,), (1.0,)), SoftOptimum),
+        Task("entropax/SoftChain-v0", "probe: two soft steps, V* = discount", 2, _PAIR, SoftChain),
+        Task("entropax/ConstantReward-v0", "probe: value 1", 1, Bounds((0.0,), (1.0,)), ConstantReward),
+        Task("entropax/ObservedReward-v0", "probe: value = observation", 1, _SIGN, ObservedReward),
+        Task("entropax/DelayedReward-v0", "probe: first value = discount", 2, Bounds((0.0,), (1.0,)), DelayedReward),
+        Task("entropax/MatchObservation-v0", "probe: best action = observation / 2", 1, _SIGN, MatchObservation),
     )
 }
 """Our own environments by id, in the order in which they are listed."""

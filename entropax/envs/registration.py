@@ -1,0 +1,20 @@
+"""Tells Gymnasium of our environments, so that `gymnasium.make("entropax/Pendulum-v0")` works."""
+
+import gymnasium
+
+from entropax.envs.registry import TASKS
+
+
+def register_all() -> None:
+    """Registers every task of ours under its id, with its time limit; calling it again changes nothing.
+
+    The entry point is a string, so nothing is built or compiled before `gymnasium.make`.
+    """
+    for task in TASKS.values():
+        if task.id not in gymnasium.registry:
+            gymnasium.register(
+                id=task.id,
+                entry_point="entropax.envs.jax_env:from_task",
+                max_episode_steps=task.time_limit,
+                kwargs={"task": task.id},
+            )
