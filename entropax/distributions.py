@@ -208,7 +208,7 @@ class TanhNormal(AbstractDistribution):
         return jnp.tanh(latent), log_prob
 
     def log_prob_of_latent(self, latent: Float[Array, " action"]) -> Float[Array, ""]:
-        """Log-density in nats, in [-1, 1], of the action tanh(latent) (equation 26 of 1812.05905's appendix)."""
+        """Log-density in nats, in [-1, 1], of the action tanh(latent) (1812.05905, appendix C)."""
         standardised = (latent - self.mean) * jnp.exp(-self.log_std)
         return jnp.sum(_normal_log_density(standardised, self.log_std) - log_tanh_derivative(latent))
 
@@ -282,9 +282,15 @@ class Categorical(AbstractDistribution):
 
     def entropy(self) -> Float[Array, ""]:
         """-sum p log p in nats; an action whose logit is -inf counts as 0."""
-        log_probs = self.log_probs()
-        return -jnp.sum(jnp.where(jnp.isneginf(log_probs), 0.0, self.probs() * log_probs))
+        return -jnp.sum(self.probs() * self._finite_log_probs())
 
     def kl(self, other: "Categorical") -> Float[Array, ""]:
         """KL(self || other) in nats, exact."""
-        return jnp.sum(self.probs() * (self.log_probs() - other.log_probs()))
+        possible = self.probs() > 0
+        ratios = self._finite_log_probs() - jnp.where(possible, other.log_probs(), 0.0)
+        return jnp.sum(self.probs() * ratios)
+
+    def _finite_log_probs(self) -> Float[Array, " actions"]:
+        """Log-probabilities with 0 for impossible actions, so that p log p and its gradient are 0 there."""
+        log_probs = self.log_probs()
+        return jnp.where(jnp.isneginf(log_probs), 0.0, log_probs)

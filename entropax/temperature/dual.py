@@ -96,14 +96,15 @@ class DualState(eqx.Module):
 
 
 class Dual(AbstractTemperature[DualState]):
-    """Dual descent on log alpha with Adam: alpha rises while the entropy is below its target, and falls above it.
+    """Dual descent on log alpha with Adam (arXiv 1812.05905, section 5).
 
+    Alpha rises while the entropy is below its target, and falls while it is above.
     Adam moves log alpha by about `learning_rate` an update at most, so alpha takes about 1 / learning_rate updates
     for a factor e, whatever the objective: choose `initial_alpha` near where it should end.
 
     Attributes:
         learning_rate: of Adam, on log alpha.
-        initial_alpha: alpha before the first update.
+        initial_alpha: alpha before the first update, brought into the band.
         target_entropy: the entropy to hold.
         objective: `InLogAlpha` or `InAlpha`.
         band: `Unclamped` or `Clamp`; a bound also stops the momentum, so alpha leaves it at once when it should.
@@ -145,7 +146,7 @@ class Dual(AbstractTemperature[DualState]):
         direction, adam = cast("tuple[Array, optax.ScaleByAdamState]", stepped)
         proposed = state.log_alpha - self.learning_rate * direction
         log_alpha = self.band.clip(proposed)
-        momentum = jnp.where(log_alpha == proposed, adam.mu, 0.0)
+        momentum = jnp.where(log_alpha == proposed, cast("Array", adam.mu), 0.0)
         metrics = {
             "train/ent_coef": jnp.exp(log_alpha),
             "train/ent_coef_loss": loss,

@@ -94,7 +94,7 @@ class FractionOfUniform(AbstractTarget):
     Discrete: H = f log n (Christodoulou 2019, arXiv 1910.07207, takes 0.98; CleanRL 0.89).
 
     Attributes:
-        fraction: in (0, 1); at most 0.991 for continuous actions.
+        fraction: in (0, 1); at most 0.990 for continuous actions.
 
     Raises:
         ValueError: outside (0, 1), where no finite alpha leads.
@@ -116,7 +116,9 @@ class FractionOfUniform(AbstractTarget):
             return fraction * math.log(spec.action.size)
         largest = math.exp(max_tanh_normal_entropy()) / 2
         if not holds(lambda fraction: fraction <= largest + _TOLERANCE, self.fraction):
-            raise _unreachable(f"FractionOfUniform: {self.fraction}", f"Use a fraction of at most {largest:.4f}.")
+            raise _unreachable(
+                f"FractionOfUniform: {self.fraction}", f"Use a fraction of at most {math.floor(largest * 1e4) / 1e4}."
+            )
         return (math.log(2.0) + jnp.log(fraction)) * spec.action.size
 
 

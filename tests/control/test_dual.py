@@ -1,0 +1,136 @@
+"""The dual law against a known plant: right sign, settles where it must, no wind-up, Adam's speed limit.
+
+The plant is a mean-0 tanh-Gaussian policy whose reward is -1/2 c u^2 before squashing. At temperature alpha the soft
+optimum satisfies alpha dH/dlog sigma = c sigma^2, so the alpha that holds a target entropy is known, and
+the policy follows with a lag: log sigma climbs its own objective a little per update.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from entropax.distributions import sigma_of_entropy, tanh_normal_entropy
+from entropax.temperature import Anneal, Clamp, Dual, InAlpha, InLogAlpha, PerDimension
+from entropax.types import Bounds, Spec
+
+ONE = Spec(1, Bounds((-1.0,), (1.0,)))
+CURVATURE = 0.5
+OBJECTIVES = [pytest.param(InLogAlpha(), id="in log alpha"), pytest.param(InAlpha(), id="in alpha")]
+
+
+def entropy_of(log_sigma):
+    return tanh_normal_entropy(jnp.float32(0.0), log_sigma)
+
+
+def alpha_that_holds(nats):
+    sigma = sigma_of_entropy(jnp.float32(nats))
+    return float(CURVATURE * sigma**2 / jax.grad(entropy_of)(jnp.log(sigma)))
+
+
+def closed_loop(law, updates, noise=0.0, first_log_sigma=-0.5):
+    """Runs law and plant together; returns alpha and entropy after every update."""
+
+    def step(carry, key):
+        state, log_sigma = carry
+        pull = law.value(state) * jax.grad(entropy_of)(log_sigma) / (CURVATURE * jnp.exp(2 * log_sigma))
+        log_sigma = log_sigma + 0.02 * jnp.clip(pull - 1.0, -1.0, 1.0)
+        observed = entropy_of(log_sigma) + noise * jax.random.normal(key, (16,))
+        state, _ = law.update(ONE, state, observed)
+        return (state, log_sigma), (law.value(state), entropy_of(log_sigma))
+
+    first = (law.init(ONE), jnp.float32(first_log_sigma))
+    _, (alphas, entropies) = jax.lax.scan(step, first, jax.random.split(jax.random.key(0), updates))
+    return np.asarray(alphas), np.asarray(entropies)
+
+
+def held(law, slack, updates, state=None):
+    """Updates the law with a constant slack; returns its last state and all steps of log alpha."""
+
+    def step(state, _):
+        entropy = jnp.broadcast_to(law.target(ONE, state) + slack, (4,))
+        state, metrics = law.update(ONE, state, entropy)
+        return state, metrics["train/ent_coef_step"]
+
+    state, steps = jax.lax.scan(step, law.init(ONE) if state is None else state, length=updates)
+    return state, np.asarray(steps)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("slack", [-3.0, -0.01, 0.01, 3.0])
+def test_alpha_moves_against_the_slack(objective, slack):
+    _, steps = held(Dual(objective=objective), slack, 1)
+    assert np.sign(steps[0]) == -np.sign(slack)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_alpha_rests_at_the_target(objective):
+    _, steps = held(Dual(objective=objective), 0.0, 10)
+    np.testing.assert_array_equal(steps, np.zeros(10))
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("nats", [-1.0, 0.0, 0.5])
+@pytest.mark.parametrize("initial_alpha", [0.02, 2.0])
+def test_settles_at_the_alpha_that_holds_the_target(objective, nats, initial_alpha):
+    law = Dual(1e-2, initial_alpha, PerDimension(nats), objective)
+    alphas, entropies = closed_loop(law, 20_000)
+    np.testing.assert_allclose(entropies[-500:], nats, atol=0.02)
+    np.testing.assert_allclose(alphas[-500:], alpha_that_holds(nats), rtol=0.03)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_settles_on_one_sample_estimates(objective):
+    """-log pi scatters by about a nat around the entropy; the mean of the loop is still right."""
+    law = Dual(3e-3, 0.5, PerDimension(-0.5), objective)
+    alphas, entropies = closed_loop(law, 12_000, noise=1.0)
+    np.testing.assert_allclose(entropies[-4000:].mean(), -0.5, atol=0.05)
+    np.testing.assert_allclose(np.log(alphas[-4000:]).mean(), np.log(alpha_that_holds(-0.5)), atol=0.1)
+
+
+def test_follows_an_annealed_target():
+    law = Dual(1e-2, 0.2, Anneal(PerDimension(0.3), PerDimension(-1.0), 6_000.0))
+    _, entropies = closed_loop(law, 9_000)
+    np.testing.assert_allclose(entropies[3_000], -0.35, atol=0.1)
+    np.testing.assert_allclose(entropies[-1000:].mean(), -1.0, atol=0.02)
+    np.testing.assert_allclose(entropies[-1000:], -1.0, atol=0.1)
+
+
+@pytest.mark.parametrize("slack", [0.05, 5.0])
+@pytest.mark.parametrize("rate", [3e-4, 1e-3])
+def test_speed_limit_is_one_e_fold_per_inverse_learning_rate(rate, slack):
+    """However large the slack: alpha = 1 falls to 1/e in 1 / learning_rate updates."""
+    state, steps = held(Dual(learning_rate=rate), slack, round(1 / rate))
+    np.testing.assert_allclose(state.log_alpha, -1.0, rtol=2e-3)
+    np.testing.assert_allclose(steps, -rate, rtol=5e-3)
+
+
+def test_alpha_form_is_slower_on_the_way_down():
+    """Adam's second moment remembers the gradients of a larger alpha, so the fall lags behind the speed limit."""
+    in_log, _ = held(Dual(learning_rate=1e-3), 1.0, 3_000)
+    in_alpha, _ = held(Dual(learning_rate=1e-3, objective=InAlpha()), 1.0, 3_000)
+    np.testing.assert_allclose(in_log.log_alpha, -3.0, rtol=2e-3)
+    assert -2.8 < float(in_alpha.log_alpha) < -1.0
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize(("slack", "bound"), [(2.0, 0.5), (-2.0, 2.0)])
+def test_a_clamp_holds_and_does_not_wind_up(objective, slack, bound):
+    law = Dual(1e-2, 1.0, objective=objective, band=Clamp(0.5, 2.0))
+    state, steps = held(law, slack, 2_000)
+    np.testing.assert_allclose(law.value(state), bound, rtol=1e-6)
+    np.testing.assert_array_equal(steps[-100:], 0.0)
+    _, back = held(law, -slack, 50, state)
+    assert np.sign(back[0]) == np.sign(slack)
+    assert np.all(np.sign(back) == np.sign(slack))
+
+
+def test_the_initial_alpha_is_brought_into_the_band():
+    law = Dual(initial_alpha=1.0, band=Clamp(0.01, 0.1))
+    np.testing.assert_allclose(law.value(law.init(ONE)), 0.1, rtol=1e-6)
+
+
+def test_an_unreachable_entropy_drives_alpha_up_without_end():
+    """What the refusal of unreachable targets prevents: a plant stuck below its target."""
+    state, _ = held(Dual(learning_rate=1e-2), -0.1, 2_000)
+    np.testing.assert_allclose(state.log_alpha, 20.0, rtol=5e-3)

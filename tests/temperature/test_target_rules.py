@@ -1,0 +1,109 @@
+"""Target rules: their numbers, and that what no policy can follow is refused."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from entropax.distributions import max_tanh_normal_entropy, max_tanh_normal_sigma
+from entropax.temperature import Anneal, Dual, FractionOfUniform, FromSigma, PerDimension
+from entropax.types import Bounds, Categories, Spec
+
+BOX = Spec(3, Bounds((-2.0, 0.0), (2.0, 1.0)))
+FOUR = Spec(3, Categories(4))
+START = jnp.zeros((), jnp.int32)
+
+
+@pytest.mark.parametrize(
+    ("rule", "spec", "expected"),
+    [
+        pytest.param(PerDimension(), BOX, -2.0, id="SAC's minus the number of dimensions"),
+        pytest.param(PerDimension(-0.5), BOX, -1.0, id="half of it"),
+        pytest.param(FromSigma(0.15), BOX, 2 * -0.50046, id="sigma 0.15: not the Gaussian's -0.478"),
+        pytest.param(FromSigma(0.01), BOX, 2 * (math.log(0.01) + 1.4189385 - 1e-4), id="a small sigma is Gaussian"),
+        pytest.param(FractionOfUniform(0.5), BOX, 0.0, id="half the box is one unit wide"),
+        pytest.param(FractionOfUniform(0.98), FOUR, 0.98 * math.log(4), id="discrete"),
+    ],
+)
+def test_values(rule, spec, expected):
+    np.testing.assert_allclose(rule.value(spec, START), expected, atol=5e-5)
+
+
+def test_anneal_is_linear_then_constant():
+    rule = Anneal(PerDimension(0.0), FromSigma(0.15), 100.0)
+    end = float(FromSigma(0.15).value(BOX, START))
+    found = [float(rule.value(BOX, jnp.int32(updates))) for updates in (0, 25, 100, 10_000)]
+    np.testing.assert_allclose(found, [0.0, 0.25 * end, end, end], rtol=1e-6)
+
+
+def test_anneals_nest():
+    inner = Anneal(PerDimension(0.0), PerDimension(-1.0), 10.0)
+    rule = Anneal(inner, PerDimension(-1.0), 20.0)
+    np.testing.assert_allclose(rule.value(BOX, jnp.int32(5)), 0.75 * -1.0 + 0.25 * -2.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("build", "words"),
+    [
+        pytest.param(lambda: PerDimension(0.7), ("0.7 nats", "0.6836", "sigma 0.874", "lower"), id="above the maximum"),
+        pytest.param(lambda: PerDimension(math.nan), ("finite",), id="nan"),
+        pytest.param(lambda: PerDimension(-math.inf), ("finite",), id="infinite"),
+        pytest.param(lambda: FromSigma(1.0), ("sigma 1.0", "0.874", "0.6836", "at most"), id="falling branch"),
+        pytest.param(lambda: FromSigma(0.0), ("above 0",), id="sigma 0"),
+        pytest.param(lambda: FromSigma(-0.1), ("above 0",), id="negative sigma"),
+        pytest.param(lambda: FractionOfUniform(1.0), ("(0, 1)", "infinite alpha"), id="the uniform policy"),
+        pytest.param(lambda: FractionOfUniform(0.0), ("(0, 1)",), id="nothing"),
+        pytest.param(lambda: Anneal(updates=0.0), ("updates", "above 0"), id="no passage"),
+    ],
+)
+def test_refused_at_construction(build, words):
+    with pytest.raises(ValueError) as refusal:
+        build()
+    for word in words:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "spec", "words"),
+    [
+        pytest.param(FractionOfUniform(0.995), BOX, ("0.995", "0.6836", "at most 0.9905"), id="wider than any"),
+        pytest.param(PerDimension(), FOUR, ("4 categories", "FractionOfUniform"), id="per dimension of categories"),
+        pytest.param(FromSigma(), FOUR, ("4 categories", "FractionOfUniform"), id="sigma of categories"),
+        pytest.param(Anneal(PerDimension(0.0), FractionOfUniform(0.995)), BOX, ("0.6836",), id="the end of a passage"),
+    ],
+)
+def test_refused_by_init(rule, spec, words):
+    with pytest.raises(ValueError) as refusal:
+        Dual(target_entropy=rule).init(spec)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_the_largest_targets_are_accepted():
+    largest = 2 * max_tanh_normal_entropy()
+    rules = [PerDimension(max_tanh_normal_entropy()), FromSigma(max_tanh_normal_sigma())]
+    rules.append(FractionOfUniform(math.exp(max_tanh_normal_entropy()) / 2))
+    for rule in rules:
+        np.testing.assert_allclose(rule.value(BOX, START), largest, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("rule", "field", "values"),
+    [
+        (PerDimension(), lambda rule: rule.nats, [-2.0, -0.5, 0.6]),
+        (FromSigma(), lambda rule: rule.sigma, [0.01, 0.2, 0.8]),
+        (FractionOfUniform(), lambda rule: rule.fraction, [0.1, 0.5, 0.9]),
+        (Anneal(), lambda rule: rule.updates, [10.0, 100.0, 1000.0]),
+    ],
+)
+def test_fields_can_be_swept(rule, field, values):
+    def replaced(value):
+        return eqx.tree_at(field, rule, value)
+
+    updates = jnp.int32(50)
+    mapped = jax.vmap(lambda value: replaced(value).value(BOX, updates))(jnp.array(values))
+    one_by_one = [float(replaced(value).value(BOX, updates)) for value in values]
+    np.testing.assert_allclose(mapped, one_by_one, rtol=1e-5, atol=1e-6)
