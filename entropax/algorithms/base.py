@@ -4,7 +4,7 @@ import abc
 from typing import Generic, TypeVar
 
 import equinox as eqx
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, PyTree
 
 from entropax.networks import Actor
 from entropax.types import Metrics, Spec, Transition
@@ -52,3 +52,7 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def target_entropy(self, spec: Spec, state: State) -> Float[Array, ""]:
         """The entropy steered to, in nats; NaN where none is."""
+
+    @abc.abstractmethod
+    def parameters(self, state: State) -> dict[str, PyTree[Array]]:
+        """The trained parameters by name (`actor`, `critic`), for their norms."""

@@ -120,6 +120,10 @@ class SAC(AbstractAlgorithm[SACState]):
         """The entropy steered to, in nats; NaN where none is."""
         return self.temperature.target(spec, state.temperature)
 
+    def parameters(self, state: SACState) -> dict[str, PyTree[Array]]:
+        """The trained parameters by name."""
+        return {"actor": state.actor, "critic": state.critics}
+
     def update(
         self, spec: Spec, state: SACState, batch: Transition, *, key: Key[Array, ""]
     ) -> tuple[SACState, Metrics]:

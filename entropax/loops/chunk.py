@@ -40,7 +40,7 @@ def begin(
     environments, observation = jax.vmap(lambda k: environment.reset(key=k))(jax.random.split(reset_key, n))
     return Carry(
         learner=algorithm.init(spec, key=learner_key),
-        replay=replays.empty(spec, n, training.capacity),
+        replay=replays.empty(spec, n, training.rows),
         environments=environments,
         observation=observation,
         episode_return=jnp.zeros(n, jnp.float32),
@@ -118,7 +118,7 @@ def chunk(
     """Rounds of `train_every` steps and `updates` updates; one long chunk equals two short ones.
 
     Returns:
-        The carry, and metrics: sums over the rounds for `rollout/…`, means over the updates for the rest.
+        The carry, and metrics as sums over the rounds, which `means` turns into what a log shows.
     """
     spec = environment.spec
 
@@ -140,13 +140,4 @@ def chunk(
         return carry, (rollout, metrics)
 
     carry, (rollout, metrics) = jax.lax.scan(one, carry, length=rounds)
-    return carry, {**jax.tree.map(jnp.sum, rollout), **summarise(metrics)}
-
-
-def summarise(metrics: Metrics) -> Metrics:
-    """Means over the updates that were kept; the culprit of the first that was not; the count of skipped ones."""
-    skipped, culprit = metrics["train/skipped_updates"], metrics["train/nonfinite_term"]
-    kept = jnp.maximum(jnp.sum(1 - skipped), 1)
-    means = {name: jnp.sum(value) / kept for name, value in metrics.items()}
-    first = culprit.reshape(-1)[jnp.argmax(culprit.reshape(-1) > 0)]
-    return {**means, "train/skipped_updates": jnp.sum(skipped), "train/nonfinite_term": first}
+    return carry, jax.tree.map(jnp.sum, {**rollout, **metrics})

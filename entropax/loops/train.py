@@ -3,13 +3,13 @@
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.training import Training
+from entropax.loops.update import means
 from entropax.types import Metrics
 
 
@@ -37,23 +37,9 @@ def train(
     carry, _ = warm_up(carry, environment, training, training.warmup_rounds)
     rounds = training.every(training.log_every)
     chunks = max(-(-(training.rounds - training.warmup_rounds) // rounds), 1)
-    return jax.lax.scan(
-        lambda c, _: _with_means(chunk(algorithm, c, environment, training, rounds)), carry, length=chunks
-    )
 
+    def logged(carry: Carry, _: None) -> tuple[Carry, Metrics]:
+        carry, sums = chunk(algorithm, carry, environment, training, rounds)
+        return carry, means(sums)
 
-def _with_means(result: tuple[Carry, Metrics]) -> tuple[Carry, Metrics]:
-    carry, metrics = result
-    return carry, episode_means(metrics)
-
-
-def episode_means(metrics: Metrics) -> Metrics:
-    """Turns the sums over finished episodes into means; NaN where none finished."""
-    rest = {name: value for name, value in metrics.items() if not name.endswith("_sum")}
-    episodes = metrics["rollout/episodes"]
-    divisor = jnp.where(episodes > 0, episodes, jnp.nan)
-    means = {
-        "rollout/ep_rew_mean": metrics["rollout/return_sum"] / divisor,
-        "rollout/ep_len_mean": metrics["rollout/length_sum"] / divisor,
-    }
-    return {**rest, **means}
+    return jax.lax.scan(logged, carry, length=chunks)

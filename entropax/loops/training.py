@@ -58,6 +58,12 @@ class Training:
         return self.train_every * self.num_envs
 
     @property
+    def rows(self) -> int:
+        """Steps that the replay has room for: never more than the run will take."""
+        ring = min(-(-self.capacity // self.num_envs), self.rounds * self.train_every)
+        return ring * self.num_envs
+
+    @property
     def warmup_rounds(self) -> int:
         """Rounds without updates, at least one, so that a first batch can be drawn."""
         return max(-(-self.warmup // self.stride), 1)

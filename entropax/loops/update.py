@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
@@ -24,6 +25,12 @@ CULPRITS = (
 )
 """Where a number can stop being finite, in the order in which an update meets them."""
 
+BROKEN = "nonfinite/"
+"""Prefix of the counts of updates that a culprit made non-finite first."""
+
+COUNTS = ("rollout/episodes", "rollout/nonfinite_steps", "train/skipped_updates")
+"""Metrics that add up."""
+
 
 def _culprit(batch: tuple[Array, ...], metrics: Metrics) -> Float[Array, ""]:
     """Index into `CULPRITS` of the first term that is not finite; 0 where all are."""
@@ -42,8 +49,8 @@ def guarded_update(
 ) -> tuple[Any, Metrics]:
     """Updates on packed rows; a state with NaN or Inf is never kept.
 
-    Adds `train/nonfinite_term` (index into `CULPRITS`) and `train/skipped_updates` (0 or 1) to the metrics, and
-    takes the other metrics of a skipped update as 0.
+    Returns metrics to be summed: 0 in a skipped update, and `train/kept_updates`, `train/skipped_updates` and one
+    `nonfinite/…` a culprit beside the algorithm's own.
     """
     batch = unpack(rows, spec)
     following, metrics = algorithm.update(spec, state, batch, key=key)
@@ -51,5 +58,26 @@ def guarded_update(
     finite = culprit == 0
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, state)
     metrics = {name: jnp.where(finite, value, 0) for name, value in metrics.items()}
-    skipped = 1 - finite.astype(jnp.float32)
-    return kept, {**metrics, "train/nonfinite_term": culprit, "train/skipped_updates": skipped}
+    counts = {f"{BROKEN}{name}": jnp.float32(culprit == i) for i, name in enumerate(CULPRITS) if i > 0}
+    kept_updates = finite.astype(jnp.float32)
+    return kept, {**metrics, **counts, "train/kept_updates": kept_updates, "train/skipped_updates": 1 - kept_updates}
+
+
+def means(sums: dict[str, Any]) -> dict[str, Any]:
+    """Turns sums over rounds into what a log shows: means over kept updates and over finished episodes.
+
+    Counts stay counts; a mean over nothing is NaN. NumPy or JAX, any leading axes.
+    """
+    xp = np if isinstance(sums["rollout/episodes"], np.ndarray) else jnp
+    kept, episodes = sums["train/kept_updates"], sums["rollout/episodes"]
+    kept, finished = xp.where(kept > 0, kept, xp.nan), xp.where(episodes > 0, episodes, xp.nan)
+    shown = {
+        "rollout/ep_rew_mean": sums["rollout/return_sum"] / finished,
+        "rollout/ep_len_mean": sums["rollout/length_sum"] / finished,
+    }
+    for name, value in sums.items():
+        if name in COUNTS or name.startswith(BROKEN):
+            shown[name] = value
+        elif not name.endswith("_sum") and name != "train/kept_updates":
+            shown[name] = value / kept
+    return shown

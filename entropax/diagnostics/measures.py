@@ -1,0 +1,69 @@
+"""What the policy is like at some states: pure functions, evaluated once a logging interval."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
+from entropax.networks import Actor
+from entropax.types import Bounds, Metrics, Spec
+
+SATURATED = 0.97
+"""An action beyond this share of its bound counts as saturated."""
+
+
+def policy_measures(
+    algorithm: AbstractAlgorithm[Any],
+    spec: Spec,
+    state: Any,
+    previous: Actor,
+    observations: Float[Array, "batch observation"],
+) -> Metrics:
+    """Entropy and its readings at a batch of states, averaged over the states.
+
+    Args:
+        algorithm: whose policy is looked at.
+        spec: of the environment; its bounds give the environment's units.
+        state: the algorithm's.
+        previous: the policy at the last look, for the KL divergence.
+        observations: where to look.
+
+    Returns:
+        The `entropy/…` metrics of `docs/metrics.md`, alpha, and the norms of the parameters.
+    """
+    bounds = spec.action
+    assert isinstance(bounds, Bounds)
+    actor = algorithm.actor(state)
+
+    def at(observation: Float[Array, " observation"]) -> tuple[Array, Array, Array, Array]:
+        policy, before = actor(observation), previous(observation)
+        return policy.entropy_per_dimension(), policy.action_std(), policy.saturation(SATURATED), policy.kl(before)
+
+    nats, std, saturation, kl = jax.tree.map(lambda x: jnp.mean(x, axis=0), jax.vmap(at)(observations))
+    total, target, alpha = jnp.sum(nats), algorithm.target_entropy(spec, state), algorithm.alpha(state)
+    norms = algorithm.parameters(state).items()
+    return {
+        "entropy/nats": total,
+        "entropy/environment_nats": total + bounds.log_half_range,
+        "entropy/per_dimension": nats,
+        "entropy/sigma": sigma_of_entropy(jnp.mean(nats)),
+        "entropy/sigma_per_dimension": sigma_of_entropy(nats),
+        "entropy/action_std": std * jnp.asarray(bounds.half_range),
+        "entropy/fraction_of_feasible": jnp.exp(jnp.mean(nats) - max_tanh_normal_entropy()),
+        "entropy/target": target,
+        "entropy/slack": total - target,
+        "entropy/saturation": jnp.mean(saturation),
+        "entropy/policy_kl": kl,
+        "train/ent_coef": alpha,
+        **{f"train/{name}_param_norm": optax.global_norm(part) for name, part in norms},
+    }
+
+
+def share_of_soft_value(alpha: Any, entropy: Any, q: Any) -> Any:
+    """|alpha H| / (|Q| + |alpha H|): how much of the soft value V = Q + alpha H is this step's entropy, in [0, 1]."""
+    bonus = abs(alpha * entropy)
+    return bonus / (abs(q) + bonus)

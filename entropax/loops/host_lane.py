@@ -1,0 +1,236 @@
+"""Seeds on Gymnasium environments: act and step in NumPy, update in one compiled program for all seeds of the lane.
+
+The order within a seed is strict: an action comes from the newest parameters, unless `acting="overlapped"`, which acts
+one round of updates late so that stepping hides behind the update. Lanes overlap one another either way.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Float, Int, Key
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.diagnostics.measures import policy_measures
+from entropax.envs.base import AbstractHostEnvironments
+from entropax.loops.devices import over_seeds
+from entropax.loops.host_seed import HostSeed
+from entropax.loops.lane import AbstractLane, Sums, add_sums, seed_keys
+from entropax.loops.training import Training
+from entropax.loops.update import guarded_update
+from entropax.networks import Actor
+from entropax.replay import unpack
+
+
+class HostLane(AbstractLane):
+    """Seeds of host environments whose updates share one device."""
+
+    def __init__(
+        self,
+        algorithm: AbstractAlgorithm[Any],
+        environments: Sequence[AbstractHostEnvironments],
+        evaluation: AbstractHostEnvironments,
+        training: Training,
+        seeds: tuple[int, ...],
+        device: jax.Device,
+    ):
+        self.algorithm, self.training, self.device = algorithm, training, device
+        self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
+        self.workers = [HostSeed(e, training, s) for e, s in zip(environments, seeds, strict=True)]
+        self.rounds = 0
+        self._keys = seed_keys(seeds, device)
+        batched = functools.partial(over_seeds, seeds=len(seeds))
+        learner = jax.jit(batched(lambda key: algorithm.init(self.spec, key=jax.random.fold_in(key, 0))))(self._keys)
+        self._leaves, self._structure = jax.tree.flatten(learner)
+        self._mirror = _Mirror(jax.tree.map(np.array, jax.vmap(algorithm.actor)(learner)))
+        self._previous = jax.vmap(algorithm.actor)(jax.tree.map(jnp.copy, learner))
+        self._names = self._metric_names()
+        self._sums = jax.device_put(jnp.zeros((len(seeds), len(self._names)), jnp.float32), device)
+        self._program = jax.jit(batched(self._round), donate_argnums=(0, 1))
+        self._measure = jax.jit(batched(self._measures))
+        self._flat_actor: Array | None = None
+
+    @property
+    def _learner(self) -> Any:
+        return jax.tree.unflatten(self._structure, self._leaves)
+
+    def _rows_shape(self) -> tuple[int, ...]:
+        return (self.training.updates, self.algorithm.batch_size)
+
+    def _one_update(
+        self, learner: Any, rows: Float[Array, "batch window width"], key: Key[Array, ""]
+    ) -> tuple[Any, dict[str, Array]]:
+        return guarded_update(self.algorithm, self.spec, learner, rows, key=key)
+
+    def _metric_names(self) -> tuple[str, ...]:
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._learner)
+        width = self.workers[0].replay.rows.shape[-1]
+        rows = jax.ShapeDtypeStruct((self.algorithm.batch_size, self.algorithm.n_step, width), jnp.float32)
+        _, metrics = jax.eval_shape(self._one_update, one, rows, jax.eval_shape(lambda: jax.random.key(0)))
+        return tuple(sorted(metrics))
+
+    def _round(
+        self,
+        leaves: list[Array],
+        sums: Float[Array, " metric"],
+        rows: Float[Array, "updates batch window width"],
+        key: Key[Array, ""],
+        number: Int[Array, ""],
+    ) -> tuple[list[Array], Float[Array, " metric"], Float[Array, " parameters"]]:
+        """A round's updates on plain leaves: the launch then costs no walk through Python classes."""
+
+        def update(carry: Any, inputs: Any) -> tuple[Any, None]:
+            learner, sums = carry
+            learner, metrics = self._one_update(learner, *inputs)
+            return (learner, sums + jnp.stack([metrics[name] for name in self._names])), None
+
+        keys = jax.random.split(jax.random.fold_in(key, number), self.training.updates)
+        learner = jax.tree.unflatten(self._structure, leaves)
+        (learner, sums), _ = jax.lax.scan(update, (learner, sums), (rows, keys))
+        return jax.tree.leaves(learner), sums, ravel_pytree(self.algorithm.actor(learner))[0]
+
+    def warm_up(self, rounds: int) -> None:
+        """Steps with random actions, without updates."""
+        self._refresh()
+        for _ in range(rounds * self.training.train_every):
+            for worker in self.workers:
+                worker.step_randomly()
+        self.rounds += rounds
+
+    def advance(self, rounds: int) -> None:
+        """Rounds of acting, stepping and updating; the last update may still run when it returns."""
+        overlapped = self.training.acting == "overlapped"
+        for _ in range(rounds):
+            if not overlapped:
+                self._refresh()
+            for seed, worker in enumerate(self.workers):
+                for _ in range(self.training.train_every):
+                    worker.step(self._mirror.actors[seed])
+            if overlapped:
+                self._refresh()
+            shape, window = self._rows_shape(), self.algorithm.n_step
+            rows = np.stack([worker.sample(shape, window) for worker in self.workers])
+            number = np.full(len(self.seeds), self.rounds, np.int32)
+            inputs = (rows, self._keys, number)
+            self._leaves, self._sums, self._flat_actor = self._program(self._leaves, self._sums, *inputs)
+            self.rounds += 1
+
+    def _refresh(self) -> None:
+        """Copies the newest parameters to the host, waiting for the update that makes them."""
+        if self._flat_actor is not None:
+            self._mirror.copy(np.asarray(self._flat_actor))
+            self._flat_actor = None
+
+    def collect(self) -> Sums:
+        """Waits, and hands out the sums since the last call."""
+        updates = dict(zip(self._names, np.asarray(self._sums).T, strict=True))
+        self._sums = jnp.zeros_like(self._sums)
+        return add_sums(updates, {k: np.stack([w.sums[k] for w in self.workers]) for k in self._reset_rollouts()})
+
+    def _reset_rollouts(self) -> list[str]:
+        for worker in self.workers:
+            worker.hand_over()
+        return list(self.workers[0].sums)
+
+    def _measures(self, leaves: list[Array], previous: Actor, rows: Float[Array, "batch width"]) -> dict[str, Array]:
+        learner = jax.tree.unflatten(self._structure, leaves)
+        observations = unpack(rows, self.spec).observation
+        return policy_measures(self.algorithm, self.spec, learner, previous, observations)
+
+    def measures(self) -> dict[str, np.ndarray]:
+        """`policy_measures` on 256 stored states."""
+        draw = np.random.default_rng(self.rounds)
+        rows = np.stack([worker.replay.sample((256,), 1, draw)[:, 0] for worker in self.workers])
+        values = self._measure(self._leaves, self._previous, jax.device_put(rows, self.device))
+        self._previous = jax.tree.map(jnp.copy, jax.vmap(self.algorithm.actor)(self._learner))
+        return {name: np.asarray(value) for name, value in values.items()}
+
+    def actor(self) -> Actor:
+        """The policies in NumPy."""
+        return jax.tree.map(np.array, jax.vmap(self.algorithm.actor)(self._learner))
+
+    def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean return and length of deterministic episodes from fixed starts."""
+        self._refresh()
+        results = [
+            run_episodes(self.evaluation, actor.mode_on_host, episodes, seed + 2**31)
+            for actor, seed in zip(self._mirror.actors, self.seeds, strict=True)
+        ]
+        returns, lengths = np.array([np.mean(r, axis=1) for r in results], np.float32).T
+        return returns, lengths
+
+    def save(self) -> tuple[Any, dict[str, Any]]:
+        """Learner, policy at the last look, and each seed's replay; generators and counters as JSON."""
+        tree = {"leaves": jax.device_get(self._leaves), "previous": jax.device_get(self._previous)}
+        stored = [worker.save() for worker in self.workers]
+        meta = {"rounds": self.rounds, "workers": [meta for _, meta in stored]}
+        return {**tree, "replay": [arrays for arrays, _ in stored]}, meta
+
+    def like(self, meta: dict[str, Any]) -> Any:
+        """Shapes of what `save` gave."""
+        learner = jax.eval_shape(lambda: {"leaves": self._leaves, "previous": self._previous})
+        return {**learner, "replay": [w.like(m) for w, m in zip(self.workers, meta["workers"], strict=True)]}
+
+    def load(self, tree: Any, meta: dict[str, Any]) -> None:
+        """Takes back what `save` gave; the episodes in flight start anew."""
+        self.rounds = meta["rounds"]
+        self._leaves = jax.device_put(tree["leaves"], self.device)
+        self._previous = jax.device_put(tree["previous"], self.device)
+        self._mirror = _Mirror(self.actor())
+        self._flat_actor = None
+        for worker, arrays, one in zip(self.workers, tree["replay"], meta["workers"], strict=True):
+            worker.load(arrays, one)
+
+    def close(self) -> None:
+        """Closes the environments."""
+        for worker in self.workers:
+            worker.environments.close()
+        self.evaluation.close()
+
+
+class _Mirror:
+    """The actors on the host: NumPy views into one buffer a seed, so that a copy is one assignment."""
+
+    def __init__(self, actors: Actor):
+        leaves, structure = jax.tree.flatten(actors)
+        seeds = leaves[0].shape[0]
+        self._buffer = np.concatenate([leaf.reshape(seeds, -1) for leaf in leaves], axis=1)
+        ends = np.cumsum([0] + [leaf[0].size for leaf in leaves])
+        self.actors: list[Actor] = [
+            jax.tree.unflatten(
+                structure,
+                [
+                    row[start:end].reshape(leaf.shape[1:])
+                    for leaf, start, end in zip(leaves, ends[:-1], ends[1:], strict=True)
+                ],
+            )
+            for row in self._buffer
+        ]
+
+    def copy(self, flat: np.ndarray) -> None:
+        """Takes in raveled actors `[seeds, parameters]`."""
+        self._buffer[...] = flat
+
+
+def run_episodes(
+    environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int
+) -> tuple[list[float], list[int]]:
+    """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]` in [-1, 1]."""
+    bounds = environments.spec.action
+    returns: list[float] = []
+    lengths: list[int] = []
+    observation = environments.reset(seed=seed)
+    total, length = np.zeros(environments.num_envs), np.zeros(environments.num_envs, np.int64)
+    while len(returns) < episodes:
+        step = environments.step(bounds.to_environment(policy(observation)))
+        total, length = total + step.reward * step.valid, length + step.valid
+        for env in np.flatnonzero(step.terminated | step.truncated):
+            returns.append(float(total[env]))
+            lengths.append(int(length[env]))
+            total[env], length[env] = 0.0, 0
+        observation = step.observation
+    return returns[:episodes], lengths[:episodes]

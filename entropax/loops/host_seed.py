@@ -1,0 +1,102 @@
+"""One seed's host side: its environments, its replay, its random numbers, its episodes."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+from entropax.envs.base import AbstractHostEnvironments
+from entropax.loops.training import Training
+from entropax.networks import Actor
+from entropax.replay import HostReplay, pack
+from entropax.types import Bounds, transition
+
+_NOTHING = {"rollout/return_sum": 0.0, "rollout/length_sum": 0.0, "rollout/episodes": 0.0, "rollout/nonfinite_steps": 0.0}
+
+
+class HostSeed:
+    """Steps a seed's environments and keeps what they return; NumPy only."""
+
+    def __init__(self, environments: AbstractHostEnvironments, training: Training, seed: int):
+        bounds = environments.spec.action
+        assert isinstance(bounds, Bounds)
+        self.environments, self.bounds, self.seed = environments, bounds, seed
+        self.replay = HostReplay(environments.spec, training.num_envs, training.rows)
+        self.generator = np.random.default_rng([seed, 1])
+        self.sums = dict(_NOTHING)
+        self._running = dict(_NOTHING)
+        self._restarts = 0
+        self._start()
+
+    def _start(self) -> None:
+        """Begins episodes from a seed that no earlier start of this run has used."""
+        self.observation = self.environments.reset(seed=self.seed + 1_000_003 * self._restarts)
+        n = self.environments.num_envs
+        self._return, self._length = np.zeros(n, np.float64), np.zeros(n, np.int64)
+
+    def step_randomly(self) -> None:
+        """One step of uniform actions."""
+        size = (len(self.observation), self.bounds.size)
+        self._step(self.generator.uniform(-1, 1, size).astype(np.float32))
+
+    def step(self, actor: Actor) -> None:
+        """One step of the policy's actions."""
+        self._step(actor.sample_on_host(self.observation, self.generator))
+
+    def _step(self, action: np.ndarray) -> None:
+        step = self.environments.step(self.bounds.to_environment(action))
+        rows = pack(transition(self.observation, action, step))
+        finite = np.isfinite(rows).all(-1)
+        self.replay.add(rows, step.valid & finite)
+        self._return += np.where(step.valid, step.reward, 0)
+        self._length += step.valid
+        self.observation = step.observation
+        ended = step.terminated | step.truncated
+        if ended.any():
+            self._running["rollout/return_sum"] += float(self._return[ended].sum())
+            self._running["rollout/length_sum"] += float(self._length[ended].sum())
+            self._running["rollout/episodes"] += float(ended.sum())
+            self._return[ended] = 0
+            self._length[ended] = 0
+        if not finite.all():
+            self._running["rollout/nonfinite_steps"] += float((~finite).sum())
+
+    def sample(self, shape: tuple[int, ...], window: int) -> np.ndarray:
+        """Windows of stored rows, `[*shape, window, width]`."""
+        return self.replay.sample(shape, window, self.generator)
+
+    def hand_over(self) -> None:
+        """Moves what the episodes summed up to into `sums` and starts anew."""
+        self.sums, self._running = {k: np.float32(v) for k, v in self._running.items()}, dict(_NOTHING)
+
+    def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """Replay, and the generator's state with the counters."""
+        arrays = self.replay.arrays()
+        shapes = {name: list(array.shape) for name, array in arrays.items()}
+        state = _as_text(self.generator.bit_generator.state)
+        return arrays, {"generator": state, "restarts": self._restarts, "shapes": shapes}
+
+    def like(self, meta: dict[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
+        """Shapes of the replay that `save` gave."""
+        dtypes = {name: array.dtype for name, array in self.replay.arrays().items()}
+        return {name: jax.ShapeDtypeStruct(tuple(shape), dtypes[name]) for name, shape in meta["shapes"].items()}
+
+    def load(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
+        """Takes back what `save` gave and starts new episodes."""
+        self.replay.load(arrays)
+        self.generator.bit_generator.state = _as_numbers(meta["generator"])
+        self._restarts = meta["restarts"] + 1
+        self._start()
+
+
+def _as_text(state: Any) -> Any:
+    """A generator's state with its 128-bit integers as text, which any JSON reader keeps whole."""
+    if isinstance(state, dict):
+        return {name: _as_text(value) for name, value in state.items()}
+    return f"{state:d}" if isinstance(state, int) else state
+
+
+def _as_numbers(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {name: _as_numbers(value) for name, value in state.items()}
+    return int(state) if isinstance(state, str) and state.isdigit() else state

@@ -1,0 +1,74 @@
+"""A lane: a group of seeds on one device. The driver advances lanes in turn and asks each for its numbers."""
+
+import abc
+from typing import Any
+
+import jax
+import numpy as np
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.loops.training import Training
+from entropax.networks import Actor
+from entropax.types import Spec
+
+Sums = dict[str, np.ndarray]
+"""Metrics as sums, `[seeds]` each."""
+
+
+class AbstractLane(abc.ABC):
+    """What the driver needs of a group of seeds, whichever kind of environment they step."""
+
+    algorithm: AbstractAlgorithm[Any]
+    training: Training
+    spec: Spec
+    seeds: tuple[int, ...]
+
+    @abc.abstractmethod
+    def warm_up(self, rounds: int) -> None:
+        """Steps with random actions, without updates."""
+
+    @abc.abstractmethod
+    def advance(self, rounds: int) -> None:
+        """Steps and updates; may return before the device is done."""
+
+    @abc.abstractmethod
+    def collect(self) -> Sums:
+        """Waits for the device; hands out the sums since the last call and starts new ones."""
+
+    @abc.abstractmethod
+    def measures(self) -> dict[str, np.ndarray]:
+        """`policy_measures` on stored states, `[seeds]` or `[seeds, action]` each."""
+
+    @abc.abstractmethod
+    def actor(self) -> Actor:
+        """The policies in NumPy, leaves `[seeds, ...]`."""
+
+    @abc.abstractmethod
+    def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
+        """Mean return and length of deterministic episodes, `[seeds]` each."""
+
+    @abc.abstractmethod
+    def save(self) -> tuple[Any, dict[str, Any]]:
+        """All arrays, and what else is needed to go on, as JSON."""
+
+    @abc.abstractmethod
+    def like(self, meta: dict[str, Any]) -> Any:
+        """Shapes of the arrays that `save` gave with this JSON."""
+
+    @abc.abstractmethod
+    def load(self, tree: Any, meta: dict[str, Any]) -> None:
+        """Takes back what `save` gave."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Frees the environments."""
+
+
+def seed_keys(seeds: tuple[int, ...], device: jax.Device) -> Any:
+    """One key a seed, `[seeds]`, on the lane's device."""
+    return jax.device_put(jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32)), device)
+
+
+def add_sums(total: Sums, more: Sums) -> Sums:
+    """Adds up two sets of sums."""
+    return {name: total.get(name, 0) + value for name, value in more.items()}
