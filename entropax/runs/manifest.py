@@ -137,5 +137,8 @@ def read_manifest(path: Path) -> RunManifest:
     if names ^ (content.keys() - {"schema"}):
         wrong = sorted(names ^ (content.keys() - {"schema"}))
         raise EntropaxError(f"{file} has missing or unknown entries {wrong}. Restore it as entropax wrote it.")
+    seeds = content["seeds"]
+    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
+        raise EntropaxError(f"{file}: seeds must be a list of whole numbers, not {seeds!r}. Restore it from a backup.")
     entries: dict[str, Any] = {name: content[name] for name in names}
-    return RunManifest(**{**entries, "seeds": tuple(content["seeds"])})
+    return RunManifest(**{**entries, "seeds": tuple(seeds)})

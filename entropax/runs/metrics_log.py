@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def _mend(path: Path) -> None:
 
 
 class MetricsLog:
-    """Appends to a run's `metrics.jsonl`, one flushed line a call, and to TensorBoard files, one folder a seed.
+    """Appends to a run's `metrics.jsonl`, unbuffered, one line a call, and to TensorBoard files, one folder a seed.
 
     Opening the log of a run that was killed mends its last line; nothing else of it changes.
     """
@@ -62,7 +63,7 @@ class MetricsLog:
 
         try:
             _mend(self._path)
-            self._file = self._path.open("a", encoding="utf-8")
+            self._file = self._path.open("ab", buffering=0)
             self._writers = [
                 SummaryWriter(str(self._folder / "tensorboard" / f"seed_{seed}"), flush_secs=10, **tensorboard)
                 for seed in self._seeds
@@ -71,10 +72,13 @@ class MetricsLog:
             raise RunWriteError(explain(self._path, cause)) from cause
 
     def _append(self, line: dict[str, Any]) -> None:
+        text = (json.dumps({"schema": SCHEMA, **line}, allow_nan=False) + "\n").encode()
+        before = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(json.dumps({"schema": SCHEMA, **line}, allow_nan=False) + "\n")
-            self._file.flush()
+            while text:
+                text = text[self._file.write(text) :]
         except OSError as cause:
+            self._file.truncate(before)  # Needs no space: takes back the part of the line that still fitted.
             raise RunWriteError(explain(self._path, cause)) from cause
 
     def metrics(self, step: int, seconds: float, values: Mapping[str, Any]) -> None:
@@ -100,7 +104,7 @@ class MetricsLog:
         self._append({"kind": "metrics", "step": int(step), "seconds": float(seconds), "values": plain})
         for index, writer in enumerate(self._writers):
             for name, array in arrays.items():
-                for tag, scalar in _tags(name, array[index]):
+                for tag, scalar in _tags(name, np.asarray(array[index])):
                     writer.add_scalar(tag, scalar, int(step))
 
     def event(self, step: int, seconds: float, name: str, message: str) -> None:
@@ -124,7 +128,7 @@ class MetricsLog:
         self._open({"purge_step": step + 1})
 
     def close(self) -> None:
-        """Flushes and closes all files; closing twice is fine."""
+        """Closes all files; closing twice is fine."""
         self._file.close()
         for writer in self._writers:
             writer.close()
