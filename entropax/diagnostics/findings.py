@@ -1,0 +1,45 @@
+"""What a rule hands back: a kind, the seeds and steps it holds for, its evidence and a remedy."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Kind(Enum):
+    """What became of the entropy, best first."""
+
+    HEALTHY = "healthy"
+    TOO_EARLY = "too early to say"
+    TARGET_NOT_REACHED = "target not reached"
+    COLLAPSED = "collapsed"
+    EXPLODING = "exploding"
+
+
+class Severity(Enum):
+    """How much a finding should worry."""
+
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, with the numbers that show it."""
+
+    kind: Kind
+    severity: Severity
+    seeds: tuple[int, ...]
+    """The seeds concerned."""
+    steps: tuple[int, int]
+    """First and last environment step where it was seen."""
+    numbers: Mapping[str, float]
+    """Evidence: means over the last quarter of the seeds concerned; the key says the unit."""
+    explanation: str
+    remedy: tuple[str, ...]
+    """Concrete settings, the first one the most likely to help."""
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Findings by severity and kind, worst first."""
+    severities, kinds = list(Severity), list(Kind)
+    return sorted(findings, key=lambda f: (severities.index(f.severity), kinds.index(f.kind)), reverse=True)

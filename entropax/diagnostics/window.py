@@ -1,0 +1,76 @@
+"""What a verdict looks at: the series, the last quarter of the run, and what to compare them with."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+ENOUGH_ROWS = 4
+"""Fewer rows with an entropy than this, and a last quarter is a single point: too early to judge."""
+
+
+class Series(NamedTuple):
+    """One metric: environment steps `[t]` and values `[t, seeds]` or `[t, seeds, dims]`, NaN where not finite."""
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a run's numbers are compared with; NaN where it is not known."""
+
+    seeds: tuple[int, ...]
+    action_dimensions: int
+    """1 for a finite set of actions."""
+    entropy_maximum: float
+    """The largest entropy that the policy class has, nats per dimension: 0.684 for a tanh-Gaussian."""
+    temperature_rate: float = math.nan
+    """Learning rate of the temperature law on log alpha, the most that Adam moves it by in one update."""
+    discount: float = 0.99
+
+
+def last_quarter(series: Mapping[str, Series], name: str, facts: Facts) -> np.ndarray:
+    """Mean over the last quarter of the steps, `[seeds]` or `[seeds, dims]`; NaN where nothing was measured."""
+    if name not in series or not len(series[name].steps):
+        return np.full(len(facts.seeds), np.nan)
+    return mean_over_rows(series[name].values[in_last_quarter(series[name].steps)])
+
+
+def in_last_quarter(steps: np.ndarray) -> np.ndarray:
+    """Mask `[t]` of the rows in the last quarter of the steps that the series spans, at least the last row."""
+    return steps >= steps[-1] - (steps[-1] - steps[0]) / 4
+
+
+def mean_over_rows(values: np.ndarray) -> np.ndarray:
+    """Mean over the first axis of what is finite; NaN where nothing is."""
+    finite = np.isfinite(values)
+    total = np.where(finite, values, 0.0).sum(axis=0)
+    count = finite.sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def per_seed(series: Mapping[str, Series], name: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Steps and values of one seed (by position), only where finite; empty arrays where there are none."""
+    if name not in series:
+        return np.zeros(0), np.zeros(0)
+    values = series[name].values[:, seed]
+    finite = np.isfinite(values).all(axis=tuple(range(1, values.ndim)))
+    return series[name].steps[finite], values[finite]
+
+
+def measured(series: Mapping[str, Series], facts: Facts) -> np.ndarray:
+    """Mask `[seeds]`: whether the entropy was measured often enough to judge."""
+    rows = [len(per_seed(series, "entropy/nats", index)[0]) for index in range(len(facts.seeds))]
+    return np.array(rows) >= ENOUGH_ROWS
+
+
+def number(value: float) -> str:
+    """A number to three significant digits, with a true minus sign nowhere so that it can be copied."""
+    if not math.isfinite(value):
+        return "n/a"
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{value:.1e}"
