@@ -48,7 +48,10 @@ class EpisodeState(eqx.Module, Generic[State]):
 
 
 class Episodes(eqx.Module, Generic[State]):
-    """A task cut into episodes: time limit (truncation) and auto-reset in the same step."""
+    """A task cut into episodes: time limit (truncation) and auto-reset in the same step.
+
+    A step that is not finite ends its episode too, so that a broken state does not stay.
+    """
 
     dynamics: AbstractDynamics[State]
     time_limit: int = eqx.field(static=True)
@@ -71,9 +74,10 @@ class Episodes(eqx.Module, Generic[State]):
         task, reward, terminated = self.dynamics.step(state.task, action, key=step_key)
         time = state.time + 1
         terminated = jnp.asarray(terminated, bool)
-        truncated = jnp.logical_and(time >= self.time_limit, ~terminated)
-        after, (fresh, first) = EpisodeState(task, time), self.reset(key=reset_key)
         final = self.dynamics.observe(task)
+        broken = ~(jnp.isfinite(reward) & jnp.all(jnp.isfinite(final)))
+        truncated = ((time >= self.time_limit) | broken) & ~terminated
+        after, (fresh, first) = EpisodeState(task, time), self.reset(key=reset_key)
         done = terminated | truncated
         following = jax.tree.map(lambda new, old: jnp.where(done, new, old), fresh, after)
         step = Step(jnp.where(done, first, final), final, reward, terminated, truncated, jnp.ones((), bool))

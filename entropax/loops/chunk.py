@@ -11,7 +11,7 @@ from entropax import replay as replays
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
 from entropax.loops.training import Training
-from entropax.loops.update import guarded_update
+from entropax.loops.update import broken_steps, guarded_update
 from entropax.replay import Replay
 from entropax.types import Bounds, Metrics, transition
 
@@ -68,7 +68,7 @@ def _step(
         "rollout/return_sum": jnp.sum(jnp.where(ended, returns, 0)),
         "rollout/length_sum": jnp.sum(jnp.where(ended, lengths, 0)).astype(jnp.float32),
         "rollout/episodes": jnp.sum(ended).astype(jnp.float32),
-        "rollout/nonfinite_steps": jnp.sum(~finite).astype(jnp.float32),
+        **broken_steps(step.final_observation, step.reward, action),
     }
     carry = eqx.tree_at(
         lambda c: (c.replay, c.environments, c.observation, c.episode_return, c.episode_length),

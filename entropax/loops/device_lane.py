@@ -24,6 +24,8 @@ from entropax.types import Bounds, Metrics
 class DeviceLane(AbstractLane):
     """Seeds of a JAX environment, vmapped on one device."""
 
+    piece = 100
+
     def __init__(
         self,
         algorithm: AbstractAlgorithm[Any],
@@ -61,7 +63,9 @@ class DeviceLane(AbstractLane):
         self._pending.append(metrics)
 
     def advance(self, rounds: int) -> None:
-        """Dispatches one chunk."""
+        """Dispatches one chunk; at most two are under way, so that an interrupt is soon heard."""
+        if self._pending:
+            jax.block_until_ready(self._pending[-1])
         self._carry, metrics = self._program("chunk", rounds)(self._carry)
         self._pending.append(metrics)
 

@@ -29,6 +29,8 @@ from entropax.replay import unpack
 class HostLane(AbstractLane):
     """Seeds of host environments whose updates share one device."""
 
+    piece = 1
+
     def __init__(
         self,
         algorithm: AbstractAlgorithm[Any],

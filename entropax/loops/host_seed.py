@@ -7,11 +7,14 @@ import numpy as np
 
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.training import Training
+from entropax.loops.update import BROKEN, STEP_CULPRITS, broken_steps
 from entropax.networks import Actor
 from entropax.replay import HostReplay, pack
 from entropax.types import Bounds, transition
 
-_NOTHING = {"rollout/return_sum": 0.0, "rollout/length_sum": 0.0, "rollout/episodes": 0.0, "rollout/nonfinite_steps": 0.0}
+_NOTHING = {"rollout/return_sum": 0.0, "rollout/length_sum": 0.0, "rollout/episodes": 0.0} | {
+    f"{BROKEN}{name}": 0.0 for name in STEP_CULPRITS
+}
 
 
 class HostSeed:
@@ -59,7 +62,10 @@ class HostSeed:
             self._return[ended] = 0
             self._length[ended] = 0
         if not finite.all():
-            self._running["rollout/nonfinite_steps"] += float((~finite).sum())
+            for name, count in broken_steps(step.final_observation, step.reward, action).items():
+                self._running[name] += float(count)
+            self._restarts += 1
+            self._start()
 
     def sample(self, shape: tuple[int, ...], window: int) -> np.ndarray:
         """Windows of stored rows, `[*shape, window, width]`."""

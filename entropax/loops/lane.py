@@ -22,6 +22,8 @@ class AbstractLane(abc.ABC):
     training: Training
     spec: Spec
     seeds: tuple[int, ...]
+    piece: int
+    """Rounds to advance at a time: one on the host, where lanes take turns; many where a chunk is one program."""
 
     @abc.abstractmethod
     def warm_up(self, rounds: int) -> None:

@@ -28,8 +28,22 @@ CULPRITS = (
 BROKEN = "nonfinite/"
 """Prefix of the counts of updates that a culprit made non-finite first."""
 
-COUNTS = ("rollout/episodes", "rollout/nonfinite_steps", "train/skipped_updates")
+STEP_CULPRITS = ("observation of the environment", "reward of the environment", "action of the policy")
+"""Where a step can stop being finite; such a step is not stored."""
+
+COUNTS = ("rollout/episodes", "train/skipped_updates")
 """Metrics that add up."""
+
+
+def broken_steps(
+    observations: Float[Array, "envs observation"], rewards: Float[Array, " envs"], actions: Float[Array, "envs action"]
+) -> dict[str, Any]:
+    """Counts of the steps in which each of `STEP_CULPRITS` was not finite, NumPy or JAX."""
+    xp = np if isinstance(rewards, np.ndarray) else jnp
+    broken = (~xp.isfinite(observations).all(-1), ~xp.isfinite(rewards), ~xp.isfinite(actions).all(-1))
+    return {
+        f"{BROKEN}{name}": xp.sum(where, dtype=xp.float32) for name, where in zip(STEP_CULPRITS, broken, strict=True)
+    }
 
 
 def _culprit(batch: tuple[Array, ...], metrics: Metrics) -> Float[Array, ""]:

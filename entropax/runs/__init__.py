@@ -1,7 +1,13 @@
 """The run folder: manifest, metrics log, checkpoints, TensorBoard events, exported policies."""
 
 from entropax.runs.atomic import RunWriteError
-from entropax.runs.checkpoint import CheckpointReadError, CheckpointWriteError, restore_checkpoint, save_checkpoint
+from entropax.runs.checkpoint import (
+    CheckpointReadError,
+    CheckpointWriteError,
+    read_checkpoint_meta,
+    restore_checkpoint,
+    save_checkpoint,
+)
 from entropax.runs.configuration import from_config, known_types, to_config
 from entropax.runs.manifest import (
     RunManifest,
@@ -31,6 +37,7 @@ __all__ = [
     "known_types",
     "load_policy",
     "new_manifest",
+    "read_checkpoint_meta",
     "read_manifest",
     "read_metrics",
     "read_policy_description",

@@ -163,6 +163,29 @@ def _advice(older: list[_Place]) -> str:
     return "No older checkpoint is whole: restore the folder from a backup or start a new run."
 
 
+def read_checkpoint_meta(folder: Path) -> tuple[dict[str, Any], int]:
+    """The `meta` and step of the newest checkpoint, without its arrays: enough to build what `restore` fills.
+
+    Raises:
+        CheckpointReadError: there is none, or the newest is damaged (the message names an older whole one).
+    """
+    newest, content, _ = _newest(folder)
+    return content["meta"], newest.step
+
+
+def _newest(folder: Path) -> tuple[_Place, dict[str, Any], list[_Place]]:
+    """The newest checkpoint, its checked meta.json, and the older ones."""
+    places = _places(folder)
+    if not places:
+        raise CheckpointReadError(
+            f"{folder} holds no complete checkpoint: the run ended before its first one. Start a new run."
+        )
+    try:
+        return places[-1], _read_meta(places[-1]), places[:-1]
+    except (CheckpointReadError, OSError) as cause:
+        raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(places[:-1])}") from cause
+
+
 def restore_checkpoint(folder: Path, like: PyTree) -> tuple[PyTree, dict[str, Any], int]:
     """Restores the newest checkpoint of a run, bit for bit.
 
@@ -177,16 +200,10 @@ def restore_checkpoint(folder: Path, like: PyTree) -> tuple[PyTree, dict[str, An
         CheckpointReadError: there is none, or the newest is damaged (the message names an older whole one).
         EntropaxError: it belongs to another configuration, or a newer version wrote it.
     """
-    places = _places(folder)
-    if not places:
-        raise CheckpointReadError(
-            f"{folder} holds no complete checkpoint: the run ended before its first one. Start a new run."
-        )
-    newest = places[-1]
+    newest, content, older = _newest(folder)
     try:
-        content = _read_meta(newest)
         with safe_open(newest.path / _STATE, framework="np") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (CheckpointReadError, OSError, SafetensorError) as cause:
-        raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(places[:-1])}") from cause
+    except (OSError, SafetensorError) as cause:
+        raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(older)}") from cause
     return fill(like, tensors, read_records(content["leaves"])), content["meta"], newest.step

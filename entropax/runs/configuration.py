@@ -7,6 +7,8 @@ import importlib
 import inspect
 import math
 import pkgutil
+import types
+import typing
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -45,7 +47,7 @@ def known_types() -> Mapping[str, type]:
                 ours = inspect.isclass(value) and value.__module__.startswith("entropax.")
                 if ours and dataclasses.is_dataclass(value) and not inspect.isabstract(value):
                     found[name].add(value)
-    return {name: next(iter(types)) for name, types in found.items() if len(types) == 1}
+    return {name: next(iter(classes)) for name, classes in found.items() if len(classes) == 1}
 
 
 def known_functions() -> Mapping[str, Callable[..., Any]]:
@@ -121,18 +123,32 @@ def _decode(value: Any, where: str) -> Any:
     return _decode_module(value, where)
 
 
-def _check_scalar(value: Any, annotation: Any, where: str) -> Any:
-    """Holds a number to its field's annotation; a whole number is a fine float."""
-    name = annotation if isinstance(annotation, str) else (annotation.__name__ if annotation in _SCALARS else "")
-    expected = {scalar.__name__: scalar for scalar in _SCALARS}.get(name)
-    if expected is None or type(value) is expected:
-        return value
-    if expected is float and type(value) is int:
-        return float(value)
-    raise EntropaxError(f"{where} is {value!r}, but must be of type {name}. Correct the configuration.")
+def _fits(value: Any, annotation: Any) -> bool:
+    """Whether a value is what a field's annotation says; what is neither number, text nor module is not judged."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return value in arguments
+    if origin in (typing.Union, types.UnionType):
+        return any(_fits(value, option) for option in arguments)
+    if origin is tuple and arguments[1:] == (...,):
+        return isinstance(value, tuple) and all(_fits(item, arguments[0]) for item in value)
+    kind = origin or annotation
+    if kind in (bool, int, float, str, types.NoneType):
+        return type(value) is kind
+    return not (inspect.isclass(kind) and dataclasses.is_dataclass(kind)) or isinstance(value, kind)
 
 
-_SCALARS = (bool, int, float, str)
+def _field(value: Any, annotation: Any, where: str) -> Any:
+    """Decodes one field and holds it to its annotation; a whole number is a fine float."""
+    decoded = _decode(value, where)
+    if annotation is float and type(decoded) is int:
+        return float(decoded)
+    if annotation == tuple[float, ...] and isinstance(decoded, tuple):
+        decoded = tuple(float(item) if type(item) is int else item for item in decoded)
+    if not _fits(decoded, annotation):
+        wanted = annotation.__name__ if inspect.isclass(annotation) else str(annotation)
+        raise EntropaxError(f"{where} is {value!r}, but must be of type {wanted}. Correct the configuration.")
+    return decoded
 
 
 def _decode_module(config: Mapping[str, Any], where: str) -> Any:
@@ -151,9 +167,7 @@ def _decode_module(config: Mapping[str, Any], where: str) -> Any:
             f"{name} has {sorted(fields)}."
         )
     values = {
-        field: _check_scalar(_decode(config[field], f"{where}.{field}"), fields[field].type, f"{where}.{field}")
-        for field in fields
-        if field in config
+        field: _field(config[field], fields[field].type, f"{where}.{field}") for field in fields if field in config
     }
     try:
         return kind(**values)

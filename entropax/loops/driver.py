@@ -1,0 +1,176 @@
+"""The host driver: advances lanes, and owns clocks, files, printing, evaluation, checkpoints and signals."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from entropax.diagnostics.measures import share_of_soft_value
+from entropax.errors import EntropaxError
+from entropax.loops.lane import AbstractLane, Sums
+from entropax.loops.progress import Display
+from entropax.loops.run import POLICY, Run, save_policy
+from entropax.loops.signals import StopRequest
+from entropax.loops.training import Training
+from entropax.loops.update import BROKEN, CULPRITS, STEP_CULPRITS, means
+from entropax.runs import MetricsLog, save_checkpoint
+
+FIRST_ROW = 100
+"""Rounds of updates before the first row of metrics, so that a person soon sees something."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the run after a checkpoint; the message names the command that goes on."""
+
+    def __init__(self, message: str, number: int):
+        super().__init__(message)
+        self.number = number
+
+
+class NonFinite(EntropaxError):
+    """NaN or Inf in environment or update, and the run was told to stop."""
+
+
+class Driver:
+    """One run from its first round, or from a checkpoint's, to its last."""
+
+    def __init__(self, run: Run, lanes: Sequence[AbstractLane], training: Training, log: MetricsLog, display: Display):
+        self.run_folder, self.path = run, run.path
+        self.lanes, self.training, self.log, self.display = lanes, training, log, display
+        self.rounds = 0
+        self._began = self._clock = time.perf_counter()
+        self._logged_rounds = 0
+
+    @property
+    def step(self) -> int:
+        """Environment steps taken, per seed."""
+        return self.rounds * self.training.stride
+
+    @property
+    def _seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def event(self, name: str, message: str) -> None:
+        """Notes something that happened."""
+        self.log.event(self.step, self._seconds, name, message)
+
+    def restore(self, tree: Any, meta: dict[str, Any]) -> None:
+        """Goes on from a checkpoint."""
+        for lane, part, one in zip(self.lanes, tree, meta["lanes"], strict=True):
+            lane.load(part, one)
+        self.rounds = self._logged_rounds = meta["rounds"]
+        self._began -= meta["seconds"]
+
+    def save(self) -> None:
+        """Writes a checkpoint of everything."""
+        parts = [lane.save() for lane in self.lanes]
+        meta = {"rounds": self.rounds, "seconds": self._seconds, "lanes": [meta for _, meta in parts]}
+        meta["groups"] = [list(lane.seeds) for lane in self.lanes]
+        save_checkpoint(self.path, self.step, [tree for tree, _ in parts], meta)
+        actors = jax.tree.map(lambda *parts: np.concatenate(parts), *(lane.actor() for lane in self.lanes))
+        save_policy(self.path / POLICY, actors, self.run_folder.manifest, self.step)
+        self.event("checkpoint", f"step {self.step}")
+
+    def run(self) -> None:
+        """Trains to the end.
+
+        Raises:
+            Interrupted: a signal came; a checkpoint has been written.
+            NonFinite: NaN or Inf turned up and `on_nonfinite` is "stop"; the last checkpoint is whole.
+        """
+        with StopRequest() as stop:
+            while self.rounds < self.training.rounds:
+                before = self.step
+                warming = self.rounds < self.training.warmup_rounds
+                self._advance_to(self._next_stop(), stop)
+                if not warming:
+                    self._log_row(before, stop)
+                if stop.requested:
+                    self._leave(stop)
+                due = self.training.checkpoint_every
+                if self.step // due > before // due and self.rounds < self.training.rounds:
+                    self.save()
+            self.save()
+            self.event("finished", f"{self.step} steps")
+
+    def _next_stop(self) -> int:
+        """The round of the next row of metrics, or of the end of the warm-up."""
+        warmup, every = self.training.warmup_rounds, self.training.every(self.training.log_every)
+        if self.rounds < warmup:
+            return warmup
+        if self.rounds == warmup:
+            return min(warmup + min(FIRST_ROW, every), self.training.rounds)
+        return min((self.rounds // every + 1) * every, self.training.rounds)
+
+    def _advance_to(self, goal: int, stop: StopRequest) -> None:
+        while self.rounds < goal and not stop.requested:
+            rounds = min(self.lanes[0].piece, goal - self.rounds)
+            for lane in self.lanes:
+                if self.rounds < self.training.warmup_rounds:
+                    lane.warm_up(rounds)
+                else:
+                    lane.advance(rounds)
+            self.rounds += rounds
+            self.display.step(self.step)
+
+    def _log_row(self, before: int, stop: StopRequest) -> None:
+        sums = _join([lane.collect() for lane in self.lanes])
+        if "train/kept_updates" not in sums:
+            return
+        values = {**means(sums), **_join([lane.measures() for lane in self.lanes])}
+        seeds = len(sums["rollout/episodes"])
+        broken = self._broken(sums)
+        values = {name: value for name, value in values.items() if not name.startswith(BROKEN)}
+        alpha, entropy = values["train/ent_coef"], values["entropy/nats"]
+        values["entropy/share_of_soft_value"] = share_of_soft_value(alpha, entropy, values["train/q_mean"])
+        now = time.perf_counter()
+        done = (self.rounds - self._logged_rounds) * self.training.stride * seeds
+        values["time/fps"] = np.full(seeds, done / (now - self._clock))
+        updates = max(self.rounds - self.training.warmup_rounds, 0) * self.training.updates
+        values["train/n_updates"] = np.full(seeds, updates)
+        every = self.training.evaluate_every
+        finished = self.rounds >= self.training.rounds
+        if every and not stop.requested and (self.step // every > before // every or finished):
+            values.update(self._evaluate())
+        self.log.metrics(self.step, self._seconds, values)
+        self.display.row(self.step, values)
+        self._clock, self._logged_rounds = time.perf_counter(), self.rounds
+        if broken:
+            self._report(broken)
+
+    def _evaluate(self) -> Sums:
+        results = [lane.evaluate(self.training.evaluation_episodes) for lane in self.lanes]
+        returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
+        return {"eval/mean_reward": returns, "eval/mean_ep_length": lengths}
+
+    def _broken(self, sums: Sums) -> str:
+        """The first culprit that broke in any seed, with its counts; empty where all is finite."""
+        for name in (*STEP_CULPRITS, *CULPRITS[1:]):
+            counts = sums[f"{BROKEN}{name}"]
+            if counts.any():
+                return f"{name} ({', '.join(f'seed {i}: {int(n)}' for i, n in enumerate(counts) if n)})"
+        return ""
+
+    def _report(self, culprit: str) -> None:
+        message = f"NaN or Inf up to step {self.step}, first in: {culprit}"
+        self.event("nonfinite", message)
+        if self.training.on_nonfinite == "stop":
+            raise NonFinite(
+                f"{message}. Such steps are not stored and such updates not kept, and the last checkpoint in "
+                f"{self.path} is whole. Mend the environment or lower the learning rates, or go on without them: "
+                "--training.on-nonfinite skip."
+            )
+        self.display.say(f"{message}; skipped.")
+
+    def _leave(self, stop: StopRequest) -> None:
+        number = stop.signal or 0
+        self.event("interrupted", f"signal {number}")
+        self.save()
+        raise Interrupted(f"Stopped and saved at step {self.step:,}. Go on with:  entropax resume {self.path}", number)
+
+
+def _join(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Puts the lanes' seeds side by side."""
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -1,0 +1,136 @@
+"""`fit` and `resume`: train on any environment into a run folder."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.distributions import max_tanh_normal_entropy
+from entropax.errors import EntropaxError
+from entropax.loops.assemble import Environment, make_lanes, name_of
+from entropax.loops.devices import cache_compilations, groups, spread
+from entropax.loops.driver import Driver
+from entropax.loops.lane import AbstractLane
+from entropax.loops.progress import Display
+from entropax.loops.run import Run, load, spec_to_json
+from entropax.loops.training import Training
+from entropax.runs import (
+    MetricsLog,
+    create_run,
+    new_manifest,
+    read_checkpoint_meta,
+    restore_checkpoint,
+    to_config,
+)
+
+
+def fit(
+    algorithm: AbstractAlgorithm[Any],
+    environment: Environment,
+    training: Training | None = None,
+    *,
+    seeds: int | Sequence[int] = 1,
+    root: str | Path = "runs",
+    progress: bool = True,
+) -> Run:
+    """Trains an algorithm and keeps everything in a run folder.
+
+    Args:
+        algorithm: for example `SAC()`.
+        environment: an id, a JAX environment, or a function that makes a Gymnasium one.
+        training: counts of steps; the defaults of `Training` where left out.
+        seeds: how many seeds (0, 1, …), or which. They train beside one another.
+        root: folder in which the run's folder is made.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        EntropaxError: the input cannot work; the message says why and what to do.
+        Interrupted: Ctrl-C or SIGTERM; the run has been saved and can be resumed.
+
+    Example:
+        >>> import entropax
+        >>> run = entropax.fit(entropax.SAC(), "Pendulum-v1", entropax.Training(steps=5_000), seeds=2)
+        >>> run.policy(run_observation)  # doctest: +SKIP
+    """
+    training = Training() if training is None else training
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
+    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
+        raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
+    prepare(len(chosen))
+    lanes = make_lanes(algorithm, environment, training, groups(chosen))
+    backend = "gymnasium" if lanes[0].piece == 1 else "jax"
+    manifest = new_manifest(
+        algorithm=to_config(algorithm),
+        environment={"id": name_of(environment), "backend": backend, "num_envs": training.num_envs},
+        training=to_config(training),
+        seeds=chosen,
+        spec=spec_to_json(lanes[0].spec),
+        baselines={"entropy_maximum_per_dimension": max_tanh_normal_entropy()},
+    )
+    hint = f"{type(algorithm).__name__.lower()}-{name_of(environment)}"
+    path = create_run(Path(root), hint, manifest)
+    run = Run(path, manifest)
+    _drive(run, lanes, training, progress, "start", None)
+    return run
+
+
+def prepare(seeds: int) -> None:
+    """Sets up devices and the cache of compiled programs; before JAX has started if it is to spread seeds."""
+    spread(seeds)
+    cache_compilations()
+
+
+def resume(path: str | Path, *, environment: Environment | None = None, progress: bool = True) -> Run:
+    """Goes on with a run from its newest checkpoint to its last step.
+
+    Args:
+        path: the run folder.
+        environment: only where the run was not started from an id.
+        progress: whether to show a progress bar.
+
+    Raises:
+        EntropaxError: there is no run or no whole checkpoint.
+    """
+    run = load(path)
+    prepare(len(run.manifest.seeds))
+    training = run.training
+    meta, _ = read_checkpoint_meta(run.path)
+    chosen = [tuple(group) for group in meta["groups"]]
+    source = run.manifest.environment["id"] if environment is None else environment
+    lanes = make_lanes(run.algorithm, source, training, chosen)
+    like = [lane.like(one) for lane, one in zip(lanes, meta["lanes"], strict=True)]
+    state = restore_checkpoint(run.path, like)
+    _drive(run, lanes, training, progress, "resume", state)
+    return load(path)
+
+
+def _drive(
+    run: Run,
+    lanes: list[AbstractLane],
+    training: Training,
+    progress: bool,
+    event: str,
+    state: tuple[Any, dict[str, Any], int] | None,
+) -> None:
+    log = MetricsLog(run.path, run.manifest.seeds)
+    title = f"{run.manifest.environment['id']} ×{len(run.manifest.seeds)}"
+    try:
+        with Display(title, training.steps, progress) as display:
+            driver = Driver(run, lanes, training, log, display)
+            if state is not None:
+                log.truncate_after(state[2])
+                driver.restore(state[0], state[1])
+            driver.event(event, f"{sys.argv[0]} at step {driver.step}")
+            driver.run()
+    finally:
+        log.close()
+        for lane in lanes:
+            lane.close()
+
+

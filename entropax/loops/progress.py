@@ -1,0 +1,62 @@
+"""What a person sees while a run goes on: a bar on a terminal, a line per row of metrics elsewhere."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+
+import numpy as np
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+def headline(values: Mapping[str, np.ndarray]) -> str:
+    """Return, entropy and alpha of one row, averaged over the seeds."""
+
+    def mean(name: str) -> float:
+        known = values.get(name, np.array(np.nan))
+        known = known[np.isfinite(known)] if known.ndim else known
+        return float(known.mean()) if known.size else float("nan")
+
+    reward, entropy, alpha = mean("rollout/ep_rew_mean"), mean("entropy/nats"), mean("train/ent_coef")
+    fps = mean("time/fps")
+    shown = "–" if np.isnan(reward) else f"{reward:.1f}"
+    return f"return {shown}  entropy {entropy:+.2f} nats  alpha {alpha:.3g}  {fps:.0f} steps/s"
+
+
+class Display:
+    """Shows the progress of one run."""
+
+    def __init__(self, title: str, steps: int, shown: bool):
+        self._console = Console(stderr=True)
+        self._shown, self._bar_shown = shown, shown and self._console.is_terminal
+        self._title, self._steps, self._last = title, steps, 0.0
+        columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.completed:,.0f}/{task.total:,.0f}"))
+        status = TextColumn("{task.fields[status]}")
+        self._bar = Progress(*columns, status, TimeRemainingColumn(), console=self._console, disable=not self._bar_shown)
+        self._task = self._bar.add_task(title, total=steps, status="compiling")
+
+    def __enter__(self) -> "Display":
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def step(self, step: int) -> None:
+        """Moves the bar, at most ten times a second."""
+        if self._bar_shown and time.perf_counter() - self._last > 0.1:
+            self._last = time.perf_counter()
+            self._bar.update(self._task, completed=min(step, self._steps))
+
+    def row(self, step: int, values: Mapping[str, np.ndarray]) -> None:
+        """Shows a row of metrics."""
+        self._bar.update(self._task, completed=min(step, self._steps), status=headline(values))
+        if self._shown and not self._bar_shown:
+            self._console.print(f"{self._title}  {step:>9,}  {headline(values)}", highlight=False, soft_wrap=True)
+
+    def say(self, message: str) -> None:
+        """Prints a sentence beside the bar."""
+        if self._shown:
+            self._console.print(message, highlight=False, soft_wrap=True)

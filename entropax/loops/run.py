@@ -1,0 +1,132 @@
+"""A run on disk, as an object: its policy, its metrics, its verdict."""
+
+import dataclasses
+import functools
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.errors import EntropaxError
+from entropax.loops.training import Training
+from entropax.networks import Actor
+from entropax.runs import (
+    MetricsTable,
+    RunManifest,
+    export_policy,
+    from_config,
+    load_policy,
+    read_manifest,
+    read_metrics,
+)
+from entropax.types import Bounds, Spec
+
+POLICY = "policy.safetensors"
+"""The newest policies of all seeds, in the run folder."""
+
+
+def spec_to_json(spec: Spec) -> dict[str, Any]:
+    """A specification as a manifest holds it."""
+    assert isinstance(spec.action, Bounds)
+    action = {"kind": "bounds", "low": list(spec.action.low), "high": list(spec.action.high)}
+    return {"observation_size": spec.observation_size, "action": action}
+
+
+def spec_from_json(content: dict[str, Any]) -> Spec:
+    """The specification that a manifest holds."""
+    action = content["action"]
+    return Spec(content["observation_size"], Bounds(tuple(action["low"]), tuple(action["high"])))
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A trained or training run. `fit` and `load` return one."""
+
+    path: Path
+    manifest: RunManifest
+
+    @property
+    def algorithm(self) -> AbstractAlgorithm[Any]:
+        """The algorithm with its settings."""
+        return from_config(self.manifest.algorithm)
+
+    @property
+    def training(self) -> Training:
+        """The loop's settings."""
+        return from_config(self.manifest.training)
+
+    @property
+    def spec(self) -> Spec:
+        """Sizes and bounds of the environment."""
+        return spec_from_json(self.manifest.spec)
+
+    @property
+    def metrics(self) -> MetricsTable:
+        """All rows logged so far."""
+        return read_metrics(self.path)
+
+    @functools.cached_property
+    def actors(self) -> Actor:
+        """The newest policies in NumPy, leaves `[seeds, ...]`.
+
+        Raises:
+            EntropaxError: the run has not saved a policy yet.
+        """
+        if not (self.path / POLICY).exists():
+            raise EntropaxError(
+                f"{self.path} has no {POLICY}: the run ended before its first checkpoint. Start it again, or set "
+                "--training.checkpoint-every lower."
+            )
+        return load_policy(self.path / POLICY, actors_like(self.algorithm, self.spec, len(self.manifest.seeds)))[0]
+
+    def actor(self, seed: int = 0) -> Actor:
+        """The policy of the seed at this position among the run's seeds, in NumPy."""
+        count = len(self.manifest.seeds)
+        if not 0 <= seed < count:
+            raise EntropaxError(f"{self.path} has {count} seeds; seed {seed} is not among 0 to {count - 1}.")
+        return jax.tree.map(lambda leaf: np.asarray(leaf)[seed], self.actors)
+
+    def policy(self, observation: np.ndarray, *, seed: int = 0) -> np.ndarray:
+        """The deterministic action, in the environment's units, for one observation or a batch of them."""
+        observation = np.asarray(observation, np.float32)
+        if observation.shape[-1:] != (self.spec.observation_size,):
+            raise EntropaxError(
+                f"The observation has shape {observation.shape}, but this policy was trained on vectors of "
+                f"{self.spec.observation_size}. Flatten it as training did (gymnasium.spaces.utils.flatten)."
+            )
+        flat = observation.reshape(-1, self.spec.observation_size)
+        bounds = self.spec.action
+        assert isinstance(bounds, Bounds)
+        actions = bounds.to_environment(self.actor(seed).mode_on_host(flat))
+        return actions.reshape(*observation.shape[:-1], bounds.size)
+
+
+def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> Actor:
+    """Shapes of the actors of so many seeds."""
+    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), seeds))
+    return jax.eval_shape(jax.vmap(lambda key: algorithm.actor(algorithm.init(spec, key=key))), keys)
+
+
+def save_policy(path: Path, actors: Actor, manifest: RunManifest, step: int) -> None:
+    """Writes policies with all that is needed to use them."""
+    description = {
+        "algorithm": manifest.algorithm,
+        "spec": manifest.spec,
+        "environment": manifest.environment,
+        "seeds": list(manifest.seeds),
+        "step": step,
+    }
+    export_policy(path, actors, description)
+
+
+def load(path: str | Path) -> Run:
+    """Opens a run folder.
+
+    Raises:
+        EntropaxError: there is no run, or a newer version wrote it.
+    """
+    return Run(Path(path), read_manifest(Path(path)))
+
+

@@ -1,0 +1,87 @@
+"""A run folder as the report sees it: manifest, series by name, verdict. Imports no charts."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from entropax.diagnostics.verdict import Verdict, verdict
+from entropax.diagnostics.window import Facts, Series
+from entropax.errors import EntropaxError
+from entropax.runs import MetricsTable, RunEvent, RunManifest, read_manifest, read_metrics
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, read whole."""
+
+    name: str
+    """The folder's name, made unique among the runs of one report."""
+    manifest: RunManifest
+    series: Mapping[str, Series]
+    events: tuple[RunEvent, ...]
+    facts: Facts
+    verdict: Verdict
+
+    def has(self, metric: str) -> bool:
+        """Whether any finite value of a metric was logged."""
+        return metric in self.series and bool(np.isfinite(self.series[metric].values).any())
+
+
+def read_run(path: Path) -> Run:
+    """Reads a run folder and judges it; a run without any metrics yet is too early, not an error.
+
+    Raises:
+        EntropaxError: the folder is no run, or its manifest or a line of its log is damaged.
+    """
+    manifest = read_manifest(path)
+    table = read_metrics(path) if (path / "metrics.jsonl").exists() else MetricsTable((), ())
+    series = {name: Series(*table.series(name)) for name in table.names}
+    facts = _facts(manifest)
+    return Run(path.resolve().name, manifest, series, table.events, facts, verdict(series, facts))
+
+
+def read_runs(paths: Sequence[Path]) -> list[Run]:
+    """Reads several runs and gives those of the same folder name a number.
+
+    Raises:
+        EntropaxError: there is none, or one cannot be read.
+    """
+    if not paths:
+        raise EntropaxError("A report needs at least one run. Pass the folder of a run, for example one in runs/.")
+    runs, seen = [], dict[str, int]()
+    for run in map(read_run, paths):
+        seen[run.name] = seen.get(run.name, 0) + 1
+        name = run.name if seen[run.name] == 1 else f"{run.name} ({seen[run.name]})"
+        runs.append(Run(name, run.manifest, run.series, run.events, run.facts, run.verdict))
+    return runs
+
+
+def _facts(manifest: RunManifest) -> Facts:
+    """What the manifest says that a verdict needs; what it does not say is NaN.
+
+    Raises:
+        EntropaxError: the manifest lacks the action space.
+    """
+    action = manifest.spec.get("action", {})
+    if action.get("kind") not in ("bounds", "categories"):
+        raise EntropaxError(
+            f"run.json describes actions as {action!r}, not as bounds or categories. Restore it as entropax wrote it."
+        )
+    continuous = action["kind"] == "bounds"
+    law = manifest.algorithm.get("temperature", {})
+    widest = math.nan if continuous else math.log(action["size"])
+    return Facts(
+        seeds=manifest.seeds,
+        action_dimensions=len(action["low"]) if continuous else 1,
+        entropy_maximum=manifest.baselines.get("entropy_maximum_per_dimension", widest),
+        temperature_rate=_float(law.get("learning_rate") if isinstance(law, dict) else None),
+        discount=_float(manifest.algorithm.get("discount", 0.99)),
+    )
+
+
+def _float(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
