@@ -158,7 +158,7 @@ def _scaled(plot: Plot, run: Run) -> Series:
 
 def _scale(plot: Plot, runs: Sequence[Run], lines: Sequence[dict[str, Any]]) -> alt.Scale:
     if plot is not ENTROPY:
-        return alt.Scale(type="log" if plot.scale == "log" else "linear", zero=False, nice=True)
+        return alt.Scale(type="log", nice=True) if plot.scale == "log" else alt.Scale(zero=False, nice=True)
     targets = [row["v"] for run in runs for row in _target_rows(run)]
     seen = [row["v"] for row in lines] + targets
     return alt.Scale(domain=[min(seen) - 0.2, max([*seen, *_maxima(runs)]) + 0.2], nice=False, zero=False)
@@ -216,6 +216,8 @@ def _references(plot: Plot, runs: Sequence[Run]) -> list[alt.Chart]:
     return layers
 
 
-def _finish(metric: str, title: str, caption: str, chart: alt.Chart | alt.LayerChart, height: int) -> Chart:
+def _finish(
+    metric: str, title: str, caption: str, chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int
+) -> Chart:
     sized = chart.properties(width="container", height=height, background="transparent")
     return Chart(metric.replace("/", "-").replace("_", "-"), title, caption, sized.to_dict())

@@ -47,7 +47,12 @@ def render(runs: Sequence[Run], *, command: str) -> str:
         "<footer><p>Steps are environment steps per seed. Metrics are explained in docs/metrics.md.</p></footer>",
     ]
     charts = [chart for chart in (*large.values(), *heats, *small.values()) if chart is not None]
-    return page.document(title=title, body="\n".join(body), charts=charts, bundle=vl_convert.javascript_bundle())
+    return page.document(
+        title=title,
+        body="\n".join(body),
+        charts=charts,
+        bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+    )
 
 
 def _figures(charts: Iterable[Chart | None]) -> str:
