@@ -207,7 +207,7 @@ def collapsed(series: Mapping[str, Series], facts: Facts, index: int) -> list[Fi
     since = int(steps[np.flatnonzero(~low)[-1] + 1]) if (~low).any() else int(steps[0])
     share = float(fraction[late].mean())
     alpha = _late(series, "train/ent_coef", facts, index)
-    gap = f" and {number(float(deficit[-1]))} nats per dimension under its target" if math.isfinite(goal) else ""
+    gap = f" and {number(float(deficit[-1]))} nats per dimension less than its target" if math.isfinite(goal) else ""
     return [
         Finding(
             Kind.COLLAPSED,

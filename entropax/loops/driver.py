@@ -160,7 +160,7 @@ class Driver:
             raise NonFinite(
                 f"{message}. Such steps are not stored and such updates not kept, and the last checkpoint in "
                 f"{self.path} is whole. Mend the environment or lower the learning rates, or go on without them: "
-                "--training.on-nonfinite skip."
+                "--on-nonfinite skip."
             )
         self.display.say(f"{message}; skipped.")
 

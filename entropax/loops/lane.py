@@ -73,4 +73,4 @@ def seed_keys(seeds: tuple[int, ...], device: jax.Device) -> Any:
 
 def add_sums(total: Sums, more: Sums) -> Sums:
     """Adds up two sets of sums."""
-    return {name: total.get(name, 0) + value for name, value in more.items()}
+    return {**total, **{name: total[name] + value if name in total else value for name, value in more.items()}}

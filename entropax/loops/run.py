@@ -77,7 +77,7 @@ class Run:
         if not (self.path / POLICY).exists():
             raise EntropaxError(
                 f"{self.path} has no {POLICY}: the run ended before its first checkpoint. Start it again, or set "
-                "--training.checkpoint-every lower."
+                "--checkpoint-every lower."
             )
         return load_policy(self.path / POLICY, actors_like(self.algorithm, self.spec, len(self.manifest.seeds)))[0]
 

@@ -69,6 +69,7 @@ SMALL = (
     Plot("entropy/saturation", "Saturation", "share of |a| > 0.97", "High: actions pile up at their bounds."),
     Plot("train/q_mean", "Q", "mean over the batch", "Growing without end is divergence."),
     Plot("entropy/share_of_soft_value", "Entropy's share of the soft value", "share", "Near 1: entropy is the reward."),
+    Plot("train/critic_loss", "Critic loss", "mean over the batch (log)", "Squared error of Q.", scale="log"),
     Plot("train/critic_grad_norm", "Critic gradient", "norm (log)", "Before Adam.", scale="log"),
     Plot("train/actor_grad_norm", "Actor gradient", "norm (log)", "Before Adam.", scale="log"),
     Plot("entropy/policy_kl", "Policy change", "KL in nats (log)", "Between successive logged policies.", scale="log"),
@@ -85,7 +86,7 @@ def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
     thinned = [(run, thin(series, points)) for run, series in having]
     lines = [row for run, series in thinned for row in seed_rows(run.name, series, run.facts.seeds)]
     middles = [row for run, series in thinned for row in middle_rows(run.name, series, interval=plot.interval)]
-    y = alt.Y("v:Q", title=plot.axis, scale=_scale(plot, runs, lines), axis=_y_axis(plot))
+    y = alt.Y("v:Q", title=plot.axis, scale=_scale(plot, runs, lines), axis=_y_axis(plot, lines))
     x = alt.X("s:Q", title=None, axis=alt.Axis(format="~s", tickCount=5), scale=alt.Scale(nice=False, zero=False))
     colour = alt.Color("r:N", legend=None, scale=_run_colours(runs))
     seeds = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=1, opacity=0.3)
@@ -158,14 +159,28 @@ def _scaled(plot: Plot, run: Run) -> Series:
 
 def _scale(plot: Plot, runs: Sequence[Run], lines: Sequence[dict[str, Any]]) -> alt.Scale:
     if plot is not ENTROPY:
-        return alt.Scale(type="log", nice=True) if plot.scale == "log" else alt.Scale(zero=False, nice=True)
+        return alt.Scale(type="log", nice=False) if plot.scale == "log" else alt.Scale(zero=False, nice=True)
     targets = [row["v"] for run in runs for row in _target_rows(run)]
     seen = [row["v"] for row in lines] + targets
     return alt.Scale(domain=[min(seen) - 0.2, max([*seen, *_maxima(runs)]) + 0.2], nice=False, zero=False)
 
 
-def _y_axis(plot: Plot) -> alt.Axis:
-    return alt.Axis(format=".2~g", tickCount=4) if plot.scale == "log" else alt.Axis(format="~s", tickCount=5)
+# SI prefixes from a thousand on only: 400m for 0.4 puzzles.
+_LABEL = "abs(datum.value) >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
+
+
+def _y_axis(plot: Plot, lines: Sequence[dict[str, Any]]) -> alt.Axis:
+    if plot.scale == "linear":
+        return alt.Axis(labelExpr=_LABEL, tickCount=5)
+    return alt.Axis(labelExpr=_LABEL, values=_log_ticks([row["v"] for row in lines]))
+
+
+def _log_ticks(values: Sequence[float]) -> list[float]:
+    """At most about six round ticks: powers of ten, and within two decades also their 2 and 5."""
+    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+    steps = (1, 2, 5) if high - low <= 2 else (1,)
+    every = max(1, (high - low) // 5)
+    return [float(f"{m}e{power}") for power in range(low, high + 1, every) for m in steps]
 
 
 def _run_colours(runs: Sequence[Run]) -> alt.Scale:

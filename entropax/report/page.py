@@ -8,7 +8,7 @@ from importlib import resources
 from typing import Any
 
 from entropax.diagnostics.findings import Finding, Kind
-from entropax.diagnostics.window import number
+from entropax.diagnostics.window import ENOUGH_ROWS, number
 from entropax.report.charts import Chart
 from entropax.report.read import Run
 from entropax.runs import RunEvent
@@ -98,13 +98,18 @@ def _verdict(run: Run) -> str:
 
 
 def _explain(run: Run) -> str:
-    judged, steps = run.verdict, f"{run.verdict.steps:,} environment steps per seed"
+    judged = run.verdict
+    seeds, concerned = len(run.facts.seeds), judged.counts[judged.kind]
+    who = (
+        f"{concerned} of {seeds} seeds" if concerned < seeds else f"all {seeds} seeds" if seeds > 1 else "the one seed"
+    )
+    after = f"in {who}, after {judged.steps:,} environment steps per seed."
     if judged.kind is Kind.TOO_EARLY:
-        return f"{judged.sentence()} The entropy was measured fewer than four times in {steps}."
+        return f"The entropy was measured fewer than {ENOUGH_ROWS} times {after}"
     if judged.kind is not Kind.HEALTHY:
-        return f"{judged.sentence()} {steps.capitalize()}."
-    aim = "holds its target" if math.isfinite(judged.numbers["target"]) else "keeps its range, with no target to hold"
-    return f"{judged.sentence()} The entropy {aim} and nothing diverges, after {steps}."
+        return f"{judged.kind.value.capitalize()} {after}"
+    aim = "holds its target" if math.isfinite(judged.numbers["target"]) else "keeps its range, with no target to hold,"
+    return f"The entropy {aim} and nothing diverges {after}"
 
 
 def _interval(numbers: Mapping[str, float]) -> str:

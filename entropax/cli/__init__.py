@@ -1,0 +1,80 @@
+"""The `entropax` command: errors that a person can cause end in one message and exit code 2."""
+
+import difflib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+USAGE = """usage: entropax COMMAND ...
+
+  train sac --env ID   train into a new run folder
+  resume RUN           go on with a run from its newest checkpoint
+  evaluate RUN         run whole episodes of a trained policy
+  report RUN [RUN ...] write one self-contained HTML page
+  envs                 list the environments
+  export RUN FILE      write the policies to a safetensors file
+
+Every command explains its flags with --help."""
+
+COMMANDS = ("train", "resume", "evaluate", "report", "envs", "export")
+ALGORITHMS = ("sac",)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs one command; exits with 2 on bad input and with 128 + the signal's number when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE)
+        return
+    command = _one_of("command", words.pop(0), COMMANDS)
+    algorithm = ""
+    if command == "train":
+        if not words or words[0].startswith("-"):
+            _fail(f"entropax train needs an algorithm: {', '.join(ALGORITHMS)}. For example: entropax train sac --help")
+        algorithm = _one_of("algorithm", words.pop(0), ALGORITHMS)
+    _run(command, algorithm, words)
+
+
+def _run(command: str, algorithm: str, words: list[str]) -> None:
+    import tyro
+
+    from entropax.cli import commands
+    from entropax.cli.flags import registry
+    from entropax.loops.driver import Interrupted
+
+    table: dict[str, tuple[Any, Any]] = {
+        "train sac": (commands.TrainSAC, commands.train),
+        "resume": (commands.Resume, commands.resume),
+        "evaluate": (commands.Evaluate, commands.evaluate),
+        "report": (commands.Report, commands.report),
+        "envs": (commands.Envs, commands.envs),
+        "export": (commands.Export, commands.export),
+    }
+    name = f"{command} {algorithm}".strip()
+    flags, action = table[name]
+    try:
+        parsed = tyro.cli(flags, prog=f"entropax {name}", args=words, registry=registry)
+        action(parsed)
+    except Interrupted as stop:
+        print(stop, file=sys.stderr)
+        sys.exit(128 + stop.number)
+    except ValueError as error:
+        from entropax.errors import EntropaxError
+
+        if not isinstance(error, EntropaxError):
+            raise
+        _fail(str(error))
+
+
+def _one_of(kind: str, word: str, known: tuple[str, ...]) -> str:
+    if word in known:
+        return word
+    near = difflib.get_close_matches(word, known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else f"Known are: {', '.join(known)}."
+    _fail(f"entropax has no {kind} {word!r}. {hint}")
+    return ""
+
+
+def _fail(message: str) -> None:
+    print(f"entropax: {message}", file=sys.stderr)
+    sys.exit(2)

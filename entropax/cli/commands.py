@@ -1,0 +1,167 @@
+"""What each command does: a dataclass of its flags, and a function."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import tyro
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.sac import SAC
+from entropax.envs.base import Episodes
+from entropax.envs.registry import available
+from entropax.errors import EntropaxError
+from entropax.loops.fit import fit
+from entropax.loops.fit import resume as resume_run
+from entropax.loops.host_lane import run_episodes
+from entropax.loops.run import Run, load, save_policy
+from entropax.loops.training import Training
+from entropax.types import Bounds
+
+
+@dataclasses.dataclass
+class TrainSAC:
+    """Train soft actor-critic (SAC, version 2) into a new run folder."""
+
+    env: str
+    """Environment id: one of `entropax envs`, or any Gymnasium id with continuous actions."""
+    training: Annotated[Training, tyro.conf.OmitArgPrefixes]
+    """Counts of steps, and what to do when numbers break."""
+    seeds: int = 1
+    """Number of seeds, trained beside one another."""
+    root: Path = Path("runs")
+    """Folder in which the run's folder is made."""
+    algorithm: SAC = dataclasses.field(default_factory=SAC)
+    """The algorithm's settings."""
+
+
+def train(flags: Any) -> None:
+    """Trains, then prints the verdict."""
+    algorithm: AbstractAlgorithm[Any] = flags.algorithm
+    run = fit(algorithm, flags.env, flags.training, seeds=flags.seeds, root=flags.root)
+    _conclude(run)
+
+
+def _conclude(run: Run) -> None:
+    from entropax.report import read_run
+
+    print(read_run(run.path).verdict.line())
+    print(f"run     {run.path}\nreport  entropax report {run.path}")
+
+
+@dataclasses.dataclass
+class Resume:
+    """Go on with a run from its newest checkpoint to its last step."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder."""
+
+
+def resume(flags: Resume) -> None:
+    """Resumes, then prints the verdict."""
+    _conclude(resume_run(flags.run))
+
+
+@dataclasses.dataclass
+class Evaluate:
+    """Run whole episodes of a trained policy and print their returns."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder."""
+    episodes: int = 10
+    """Episodes per seed."""
+    stochastic: bool = False
+    """Draw actions from the policy, where the default takes tanh of its mean."""
+    seed: int = 0
+    """Seed of the first episode's start."""
+
+
+def evaluate(flags: Evaluate) -> None:
+    """Evaluates each seed's policy on the run's environment."""
+    if flags.episodes < 1:
+        raise EntropaxError(f"--episodes is {flags.episodes}: there is nothing to average. Use 1 or more.")
+    run = load(flags.run)
+    environment = _host_environment(run)
+    generator = np.random.default_rng(flags.seed)
+    print("seed  episodes  return mean  return std  length mean")
+    for position, seed in enumerate(run.manifest.seeds):
+        actor = run.actor(position)
+        policy = (lambda o, a=actor: a.sample_on_host(o, generator)) if flags.stochastic else actor.mode_on_host
+        returns, lengths = run_episodes(environment, policy, flags.episodes, flags.seed)
+        mean, std = np.mean(returns), np.std(returns)
+        print(f"{seed:>4}  {len(returns):>8}  {mean:>11.2f}  {std:>10.2f}  {np.mean(lengths):>11.1f}")
+    environment.close()
+
+
+def _host_environment(run: Run) -> Any:
+    """The run's environment as a host one; a JAX environment comes through Gymnasium's registry."""
+    import gymnasium
+
+    from entropax.envs.gymnasium_adapter import adapt
+    from entropax.envs.registry import make
+
+    made = make(run.manifest.environment["id"], 1)
+    if isinstance(made, Episodes):
+        return adapt(gymnasium.make(run.manifest.environment["id"]))
+    return made
+
+
+@dataclasses.dataclass
+class Report:
+    """Write one self-contained HTML page about one run or several."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """The runs' folders."""
+    output: Path | None = None
+    """The file to write; by default report.html in the first run's folder."""
+
+
+def report(flags: Report) -> None:
+    """Writes the page and prints the verdicts and the path."""
+    from entropax.report import read_run, write_report
+
+    for path in flags.runs:
+        print(f"{path}: {read_run(path).verdict.line()}")
+    print(write_report(flags.runs, flags.output, command=" ".join(["entropax", *sys.argv[1:]])))
+
+
+@dataclasses.dataclass
+class Envs:
+    """List the environments that can be trained on."""
+
+
+def envs(flags: Envs) -> None:
+    """Prints a line an environment: id, backend, action bounds, description."""
+    del flags
+    for entry in available():
+        print(f"{entry.id:<44} {entry.backend:<10} {_bounds(entry.action):<18} {entry.description}")
+
+
+def _bounds(action: Any) -> str:
+    if not isinstance(action, Bounds):
+        return "actions: ?"
+    low, high = min(action.low), max(action.high)
+    return f"{action.size} in [{low:g}, {high:g}]"
+
+
+@dataclasses.dataclass
+class Export:
+    """Write a run's newest policies to one safetensors file, with what is needed to use them."""
+
+    run: tyro.conf.Positional[Path]
+    """The run's folder."""
+    output: tyro.conf.Positional[Path]
+    """The file to write."""
+
+
+def export(flags: Export) -> None:
+    """Copies the policies out of the run."""
+    run = load(flags.run)
+    if flags.output.suffix != ".safetensors":
+        raise EntropaxError(f"{flags.output} does not end in .safetensors, the only format written. Name it so.")
+    save_policy(flags.output, run.actors, run.manifest, run.training.steps)
+    print(flags.output)
+
+

@@ -1,0 +1,63 @@
+"""From a module's fields to command-line flags: abstract parts become subcommands, docstrings become help."""
+
+import ast
+import dataclasses
+import inspect
+import re
+import textwrap
+import typing
+from collections.abc import Iterator
+from typing import Any, Union
+
+import equinox as eqx
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
+registry = ConstructorRegistry()
+"""Reads modules from flags; pass it to `tyro.cli`."""
+
+
+def field_help(owner: type) -> dict[str, str]:
+    """What a class says of each field: the string below it, or its line under `Attributes:`."""
+    found = {}
+    section = re.search(r"Attributes:\n((?:[ \t]+.*\n?|\n)*?)(?:\n\S|\Z)", inspect.getdoc(owner) or "")
+    for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section.group(1) if section else "", re.MULTILINE):
+        found[name] = " ".join(text.split())
+    body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    for field, text in zip(body.body[:-1], body.body[1:], strict=True):
+        named = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        if named and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            found[field.target.id] = " ".join(str(text.value.value).split())
+    return found
+
+
+def final_classes(part: type) -> Iterator[type]:
+    """The concrete classes of an abstract part, in the order of their definition."""
+    for below in part.__subclasses__():
+        if inspect.isabstract(below):
+            yield from final_classes(below)
+        elif below.__module__.startswith("entropax."):
+            yield below
+
+
+def choices(part: type, owner: type) -> Any:
+    """A union of the final classes that may stand for an abstract part; an owner does not nest in itself."""
+    classes = tuple(found for found in final_classes(part) if found is not owner)
+    return Union[classes] if classes else part  # noqa: UP007
+
+
+@registry.struct_rule
+def module_rule(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """One flag a field of an Equinox module."""
+    owner = info.type
+    if not (inspect.isclass(owner) and issubclass(owner, eqx.Module)) or inspect.isabstract(owner):
+        return None
+    hints, help_of = typing.get_type_hints(owner), field_help(owner)
+    specs = []
+    for field in dataclasses.fields(owner):
+        kind = hints[field.name]
+        if inspect.isclass(kind) and inspect.isabstract(kind):
+            kind = choices(kind, owner)
+        default = vars(info.default)[field.name] if isinstance(info.default, owner) else field.default
+        specs.append(StructFieldSpec(field.name, kind, default, help_of.get(field.name)))
+    return StructConstructorSpec(instantiate=owner, fields=tuple(specs))
