@@ -133,7 +133,7 @@ def _in_box(actions: np.ndarray, shape: tuple[int, ...], low: Any, high: Any, dt
 
 
 class _Vector:
-    """What the three modes share: the vector environment, its spec and its layout. Data, not behaviour."""
+    """What the three modes share: the vector environment, its spec, and copies in our layout."""
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]):
         self.envs = envs

@@ -159,10 +159,10 @@ def _make_gymnasium(id: str) -> gymnasium.Env[Any, Any]:
         return gymnasium.make(id)
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv) as error:
         raise _unknown(id) from error
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         raise EntropaxError(
-            f"{id!r} needs a module that is not installed: {error} Install the package that provides it, or check the "
-            "part of the id before the colon."
+            f"{id!r} needs a module that cannot be imported ({error}). Install the package that provides it, check the "
+            "part of the id before the colon, or use a newer version of the environment."
         ) from error
     except gymnasium.error.DependencyNotInstalled as error:
         raise EntropaxError(f"{id!r} needs a package that is not installed: {error}") from error

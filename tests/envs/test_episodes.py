@@ -135,7 +135,7 @@ def test_gymnasium_time_limit_and_same_physics():
 
 
 def test_jax_env_says_what_is_wrong():
-    with pytest.raises(EntropaxError, match="2 entries.*observation 3"):
+    with pytest.raises(EntropaxError, match=r"2 entries.*observation 3"):
         JaxEnv(Pendulum(), Bounds((-1.0,) * 2, (1.0,) * 2))
     with pytest.raises(EntropaxError, match=r"Call reset\(\) first"):
         JaxEnv(Pendulum(), TASKS["entropax/Pendulum-v0"].observation).step(np.zeros(1, np.float32))

@@ -1,0 +1,22 @@
+"""docs/environments.md: its snippets run and its tables are complete."""
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+
+from entropax.envs.registry import TASKS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["adapt", "jax", "gymnasium"])
+def test_snippets_run(snippet, tmp_path):
+    (tmp_path / "snippet.py").write_text(snippet)
+    runpy.run_path(str(tmp_path / "snippet.py"))
+
+
+def test_every_task_is_on_the_page():
+    assert [id for id in TASKS if f"`{id}`" not in PAGE] == []
