@@ -20,7 +20,13 @@ import numpy as np
 import pytest
 
 from entropax.errors import EntropaxError
-from entropax.runs import CheckpointReadError, CheckpointWriteError, restore_checkpoint, save_checkpoint
+from entropax.runs import (
+    CheckpointReadError,
+    CheckpointWriteError,
+    read_checkpoint_meta,
+    restore_checkpoint,
+    save_checkpoint,
+)
 from entropax.runs import checkpoint as module
 
 
@@ -354,3 +360,13 @@ def test_what_cannot_be_stored_is_refused_without_trace(tmp_path, tree, meta, ke
     with pytest.raises(EntropaxError, match=message):
         save_checkpoint(tmp_path, 1, tree, meta, keep=keep)
     assert list(tmp_path.glob("checkpoints/*")) == []
+
+
+def test_meta_can_be_read_before_the_shapes_are_known(tmp_path):
+    newest = two_checkpoints(tmp_path)
+    save_checkpoint(tmp_path, 3, {"x": jnp.zeros(2)}, {"rounds": 3}, keep=3)
+    assert read_checkpoint_meta(tmp_path) == ({"rounds": 3}, 3)
+    (tmp_path / "checkpoints" / "step_000000003" / "meta.json").unlink()
+    with pytest.raises(CheckpointReadError, match="step 2 is whole"):
+        read_checkpoint_meta(tmp_path)
+    assert newest.is_dir()

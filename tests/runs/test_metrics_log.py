@@ -202,17 +202,21 @@ def test_a_run_without_a_log(tmp_path):
         read_metrics(tmp_path)
 
 
-def tensorboard_scalars(folder: Path) -> list[tuple[str, int, float]]:
+def tensorboard_events(folder: Path) -> list[Event]:
     """Decodes event files: records of length (8 bytes), checksum (4), message, checksum (4)."""
     found = []
     for path in sorted(folder.iterdir()):
         content, position = path.read_bytes(), 0
         while position < len(content):
             size = int.from_bytes(content[position : position + 8], "little")
-            event = Event.FromString(content[position + 12 : position + 12 + size])
-            found += [(value.tag, event.step, value.simple_value) for value in event.summary.value]
+            found.append(Event.FromString(content[position + 12 : position + 12 + size]))
             position += size + 16
     return found
+
+
+def tensorboard_scalars(folder: Path) -> list[tuple[str, int, float]]:
+    events = tensorboard_events(folder)
+    return [(value.tag, event.step, value.simple_value) for event in events for value in event.summary.value]
 
 
 def test_tensorboard_holds_finite_scalars_by_seed(tmp_path):
@@ -231,6 +235,18 @@ def test_tensorboard_holds_finite_scalars_by_seed(tmp_path):
         ("entropy/sigma_per_dimension/1", 100, 2.0),
         ("train/q_mean", 2**31 + 1, 3.5),
     ]
+
+
+def test_tensorboard_hides_what_a_resume_supersedes(tmp_path):
+    """TensorBoard drops points at or past the step of a later file's session start."""
+    log = MetricsLog(tmp_path, seeds=(3,))
+    log.metrics(10, 1.0, {"a": [1.0]})
+    log.truncate_after(20)
+    log.close()
+    starts = [
+        event.step for event in tensorboard_events(tmp_path / "tensorboard" / "seed_3") if event.session_log.status
+    ]
+    assert starts == [21]
 
 
 def test_reading_a_run_does_not_import_the_tensorboard_writer():
