@@ -191,7 +191,7 @@ def test_saturation_by_hand():
 
 def test_kl_is_the_mean_log_ratio():
     one, other = TanhNormal(MEAN, LOG_STD), TanhNormal(MEAN + 0.1, LOG_STD + 0.3)
-    latents = MEAN + jnp.exp(LOG_STD) * jax.random.normal(jax.random.key(0), (200_000, 3))
+    latents = MEAN[None] + jnp.exp(LOG_STD)[None] * jax.random.normal(jax.random.key(0), (200_000, 3))
     ratios = jax.vmap(lambda latent: one.log_prob_of_latent(latent) - other.log_prob_of_latent(latent))(latents)
     interval = 4 * float(jnp.std(ratios)) / math.sqrt(200_000)
     assert interval < 0.03
