@@ -80,6 +80,15 @@ class Nested(Counting):
         return {"z": np.array([[self.episode, self.time]], np.float64), "a": {"k": np.float32(self.name)}}
 
 
+class Single(Counting):
+    """In float32, where a cast alone would copy nothing."""
+
+    observation_space = Box(-1, 1000, (3,), np.float32)
+
+    def show(self):
+        return super().show().astype(np.float32)
+
+
 def vector(mode, env=Counting, count=2):
     return SyncVectorEnv([lambda i=i: env(i) for i in range(count)], autoreset_mode=mode)
 
@@ -133,7 +142,7 @@ def test_leaves_have_the_contracts_shapes_and_dtypes(maker):
     assert environments.spec == Spec(3, Bounds((-2.0,), (2.0,)))
     assert environments.num_envs == 2
     assert environments.reset(seed=0).dtype == np.float32
-    for _ in range(8):
+    for _ in range(12):
         step = environments.step(np.zeros((2, 1), np.float32))
         assert [leaf.dtype.name for leaf in step] == ["float32", "float32", "float32", "bool", "bool", "bool"]
         assert [leaf.shape for leaf in step] == [(2, 3), (2, 3), (2,), (2,), (2,), (2,)]
@@ -147,6 +156,8 @@ def test_next_step_mode_marks_the_reset_step():
     assert [bool(step.valid[0]) for step in steps] == [True] * 3 + [False] + [True] * 5 + [False] + [True]
     np.testing.assert_array_equal(steps[3].observation[0], [0, 1, 0])
     assert (steps[3].reward == 0).all()
+    environments.reset(seed=0)
+    assert all(environments.step(np.zeros((2, 1), np.float32)).valid.all() for _ in range(3))
     environments.reset(seed=0)
     assert environments.step(np.zeros((2, 1), np.float32)).valid.all(), "a reset by hand forgets the ended episode"
 
@@ -165,7 +176,7 @@ def test_results_are_copies_and_actions_are_not_shared():
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 def test_vector_results_are_copies(mode):
-    envs = SyncVectorEnv([Counting, Counting], copy=False, autoreset_mode=mode)
+    envs = SyncVectorEnv([Single, Single], copy=False, autoreset_mode=mode)
     environments = adapt(envs)
     first = environments.reset(seed=0)
     steps = [environments.step(np.zeros((2, 1), np.float32)) for _ in range(2)]
