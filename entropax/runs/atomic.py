@@ -1,8 +1,8 @@
 """Files that are either whole or absent: write aside, flush to the disk, rename."""
 
+import contextlib
 import json
 import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +42,22 @@ def fsync_file(path: Path) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replaces a file in one step: after a crash it holds either all of the old bytes or all of the new.
 
+    A file has one writer: a second one at the same time would share the name that is written aside.
+
     Raises:
         RunWriteError: the disk is full, read-only, or the folder may not be written.
     """
-    aside = ""
+    aside = path.with_name(f".{path.name}.tmp")
     try:
-        descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-        with os.fdopen(descriptor, "wb") as file:
+        with aside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(aside, 0o644)
         os.rename(aside, path)
         fsync_folder(path.parent)
     except OSError as cause:
-        Path(aside).unlink(missing_ok=True) if aside else None
+        with contextlib.suppress(OSError):
+            aside.unlink(missing_ok=True)
         raise RunWriteError(explain(path, cause)) from cause
 
 

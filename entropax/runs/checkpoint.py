@@ -8,8 +8,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,6 +71,7 @@ def _write(folder: Path, step: int, tree: PyTree, meta: dict[str, Any]) -> None:
         "meta": json.loads(json.dumps(meta, allow_nan=False)),
     }
     write_json(folder / _META, {**content, "seal": _seal(content)})
+    shutil.copymode(folder / _META, folder / _STATE)  # safetensors gives it to the owner alone, whatever the umask.
 
 
 def _remove(path: Path) -> None:
@@ -108,7 +109,8 @@ def save_checkpoint(folder: Path, step: int, tree: PyTree, meta: dict[str, Any],
         parent.mkdir(parents=True, exist_ok=True)
         for stale in parent.glob(".tmp-*"):
             shutil.rmtree(stale, ignore_errors=True)
-        aside = Path(tempfile.mkdtemp(dir=parent, prefix=".tmp-"))
+        aside = parent / f".tmp-{secrets.token_hex(4)}"
+        aside.mkdir()
         _write(aside, step, tree, meta)
         fsync_folder(aside)
         revisions = [place.revision for place in _places(folder) if place.step == step]

@@ -9,27 +9,21 @@ import math
 import pkgutil
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from entropax.errors import EntropaxError
 
-_HOMES = ("types", "temperature", "networks", "algorithms", "envs", "loops", "exploration", "replay")
+_HOMES = ("types", "temperature", "networks", "algorithms", "envs", "loops")
 
 
 def _modules(root: str) -> list[ModuleType]:
-    """A package or module of this library and everything below it; empty where it does not exist."""
-    try:
-        home = importlib.import_module(root)
-    except ModuleNotFoundError as cause:
-        if cause.name == root:
-            return []
-        raise
+    """A package or module of this library and everything below it."""
+    home = importlib.import_module(root)
     below = pkgutil.walk_packages(vars(home).get("__path__", ()), prefix=f"{root}.")
     return [home, *(importlib.import_module(found.name) for found in below)]
 
@@ -50,19 +44,6 @@ def known_types() -> Mapping[str, type]:
     return {name: next(iter(classes)) for name, classes in found.items() if len(classes) == 1}
 
 
-def known_functions() -> Mapping[str, Callable[..., Any]]:
-    """The functions a configuration may name: activations."""
-    return {
-        "relu": jax.nn.relu,
-        "tanh": jnp.tanh,
-        "silu": jax.nn.silu,
-        "gelu": jax.nn.gelu,
-        "elu": jax.nn.elu,
-        "softplus": jax.nn.softplus,
-        "identity": jax.nn.identity,
-    }
-
-
 def _encode(value: Any, where: str) -> Any:
     if isinstance(value, jax.Array | np.ndarray | np.generic) and np.ndim(value) == 0:
         value = np.asarray(value).item()
@@ -74,12 +55,9 @@ def _encode(value: Any, where: str) -> Any:
         return [_encode(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return _encode_module(value, where)
-    for name, function in known_functions().items():
-        if value is function:
-            return {"type": "function", "value": name}
     raise EntropaxError(
-        f"{where} holds a {type(value).__name__}, which a configuration cannot hold: only numbers, strings, tuples, "
-        "modules of entropax and its activations can be rebuilt from JSON. For a swept batch, save one member."
+        f"{where} holds a {type(value).__name__}, which a configuration cannot hold: only numbers, strings, tuples "
+        "and modules of entropax can be rebuilt from JSON. For a swept batch, save one member."
     )
 
 
@@ -118,8 +96,6 @@ def _decode(value: Any, where: str) -> Any:
     kind, named = value.get("type"), value.get("value")
     if kind == "float" and named in ("inf", "-inf", "nan"):
         return float(named)
-    if kind == "function" and isinstance(named, str) and named in known_functions():
-        return known_functions()[named]
     return _decode_module(value, where)
 
 

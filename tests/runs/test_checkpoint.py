@@ -370,3 +370,13 @@ def test_meta_can_be_read_before_the_shapes_are_known(tmp_path):
     with pytest.raises(CheckpointReadError, match="step 2 is whole"):
         read_checkpoint_meta(tmp_path)
     assert newest.is_dir()
+
+
+def test_files_are_as_readable_as_the_umask_says(tmp_path):
+    before = os.umask(0o027)
+    try:
+        folder = save_checkpoint(tmp_path, 1, state(), {})
+    finally:
+        os.umask(before)
+    modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.iterdir())}
+    assert modes == {folder.name: "0o750", "state.safetensors": "0o640", "meta.json": "0o640"}
