@@ -98,7 +98,7 @@ def nonfinite(series: Mapping[str, Series], facts: Facts, index: int) -> list[Fi
         if len(steps) and steps[-1] < series[name].steps[-1]:
             broken.append((int(steps[-1]), int(series[name].steps[-1]), name))
     steps, skipped = per_seed(series, "train/skipped_updates", index)
-    count = float(np.max(skipped, initial=0.0))
+    count = float(np.sum(skipped))
     if not broken and count == 0:
         return []
     first, last, name = min(broken, default=(0, 0, ""))

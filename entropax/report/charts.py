@@ -16,6 +16,9 @@ _LARGE, _SMALL = 280, 170
 COLOURS = 8
 """Colours that the page's style sheet defines, --run-0 to --run-7."""
 
+# SI prefixes from a thousand on only: 400m for 0.4 puzzles.
+_LABEL = "abs(datum.value) >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
+
 
 @dataclass(frozen=True)
 class Chart:
@@ -53,7 +56,8 @@ ENTROPY = Plot(
     "entropy/nats",
     "Entropy against its target",
     "nats per dimension",
-    "Dashed: the target. Shaded: more than the policy class can have; a target in there is unreachable.",
+    "Dashed: the target. Shaded: more than the policy class can have; a target in there is unreachable (uniform on "
+    "[-1, 1] would be log 2, about 0.693).",
     height=_LARGE,
 )
 ALPHA = Plot(
@@ -87,7 +91,7 @@ def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
     lines = [row for run, series in thinned for row in seed_rows(run.name, series, run.facts.seeds)]
     middles = [row for run, series in thinned for row in middle_rows(run.name, series, interval=plot.interval)]
     y = alt.Y("v:Q", title=plot.axis, scale=_scale(plot, runs, lines), axis=_y_axis(plot, lines))
-    x = alt.X("s:Q", title=None, axis=alt.Axis(format="~s", tickCount=5), scale=alt.Scale(nice=False, zero=False))
+    x = alt.X("s:Q", title=None, axis=alt.Axis(labelExpr=_LABEL, tickCount=5), scale=alt.Scale(nice=False, zero=False))
     colour = alt.Color("r:N", legend=None, scale=_run_colours(runs))
     seeds = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=1, opacity=0.3)
     middle = alt.Chart(alt.InlineData(values=middles))
@@ -127,7 +131,7 @@ def heat_map(run: Run, index: int) -> Chart | None:
             x=alt.X(
                 "s:Q",
                 title=None,
-                axis=alt.Axis(format="~s", tickCount=5, grid=False),
+                axis=alt.Axis(labelExpr=_LABEL, tickCount=5, grid=False),
                 scale=alt.Scale(nice=False, zero=False),
             ),
             x2="e:Q",
@@ -159,14 +163,10 @@ def _scaled(plot: Plot, run: Run) -> Series:
 
 def _scale(plot: Plot, runs: Sequence[Run], lines: Sequence[dict[str, Any]]) -> alt.Scale:
     if plot is not ENTROPY:
-        return alt.Scale(type="log", nice=False) if plot.scale == "log" else alt.Scale(zero=False, nice=True)
+        return _log_scale([row["v"] for row in lines]) if plot.scale == "log" else alt.Scale(zero=False, nice=True)
     targets = [row["v"] for run in runs for row in _target_rows(run)]
     seen = [row["v"] for row in lines] + targets
-    return alt.Scale(domain=[min(seen) - 0.2, max([*seen, *_maxima(runs)]) + 0.2], nice=False, zero=False)
-
-
-# SI prefixes from a thousand on only: 400m for 0.4 puzzles.
-_LABEL = "abs(datum.value) >= 1000 ? format(datum.value, '~s') : format(datum.value, '~g')"
+    return alt.Scale(domain=[min(seen) - 0.2, max([*seen, *_maxima(runs)]) + 0.3], nice=False, zero=False)
 
 
 def _y_axis(plot: Plot, lines: Sequence[dict[str, Any]]) -> alt.Axis:
@@ -175,12 +175,24 @@ def _y_axis(plot: Plot, lines: Sequence[dict[str, Any]]) -> alt.Axis:
     return alt.Axis(labelExpr=_LABEL, values=_log_ticks([row["v"] for row in lines]))
 
 
+def _log_scale(values: Sequence[float]) -> alt.Scale:
+    """From the round number below the values to the one above, so that at least two ticks are labelled."""
+    round_numbers = [float(f"{m}e{power}") for power in range(*_powers(values)) for m in (1, 2, 5)]
+    low = max(value for value in round_numbers if value <= min(values))
+    high = min(value for value in round_numbers if value > max(values))
+    return alt.Scale(type="log", domain=[low, high], nice=False)
+
+
 def _log_ticks(values: Sequence[float]) -> list[float]:
-    """At most about six round ticks: powers of ten, and within two decades also their 2 and 5."""
-    low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
-    steps = (1, 2, 5) if high - low <= 2 else (1,)
-    every = max(1, (high - low) // 5)
-    return [float(f"{m}e{power}") for power in range(low, high + 1, every) for m in steps]
+    """At most about seven round ticks: powers of ten, and within two decades also their 2 and 5."""
+    start, stop = _powers(values)
+    steps = (1, 2, 5) if stop - start <= 3 else (1,)
+    return [float(f"{m}e{power}") for power in range(start, stop, max(1, (stop - start) // 5)) for m in steps]
+
+
+def _powers(values: Sequence[float]) -> tuple[int, int]:
+    """A range of powers of ten that holds the values."""
+    return math.floor(math.log10(min(values))), math.floor(math.log10(max(values))) + 2
 
 
 def _run_colours(runs: Sequence[Run]) -> alt.Scale:
@@ -221,8 +233,8 @@ def _references(plot: Plot, runs: Sequence[Run]) -> list[alt.Chart]:
         layers.append(alt.Chart(edge).mark_rect(fill="var(--infeasible)", opacity=1).encode(y="v:Q", y2=alt.value(0)))
         layers.append(
             alt.Chart(edge)
-            .mark_text(align="left", baseline="top", dx=6, dy=3, fontSize=11, color="var(--muted)")
-            .encode(y="v:Q", x=alt.value(0), text="t:N")
+            .mark_text(align="right", baseline="bottom", dx=-6, dy=-4, fontSize=11, color="var(--muted)")
+            .encode(y="v:Q", x=alt.value("width"), text="t:N")
         )
     targets = [row for run in runs for row in _target_rows(run)]
     if targets:

@@ -22,7 +22,7 @@ _TONES = {
     Kind.COLLAPSED: ("bad", "\N{DOWNWARDS ARROW}"),
     Kind.EXPLODING: ("bad", "\N{UPWARDS ARROW}"),
 }
-_ALERTS = ("nonfinite", "interrupted", "resume")
+_ALERTS = ("nonfinite", "interrupted")
 
 
 def text(value: Any) -> str:
@@ -66,7 +66,8 @@ def header(title: str, runs: Sequence[Run]) -> str:
     """Title and what was run, on one line."""
     first = runs[0].manifest
     seeds = f"{len(first.seeds)} seed" + ("s" if len(first.seeds) > 1 else "")
-    about = f"{first.algorithm.get('type', '')} on {first.environment.get('id', '')}, {seeds}, {first.created}"
+    created = first.created[:16].replace("T", " ")
+    about = f"{first.algorithm.get('type', '')} on {first.environment.get('id', '')}, {seeds}, {created}"
     lead = about if len(runs) == 1 else f"{len(runs)} runs compared"
     return f'<header><h1>{text(title)}</h1><p class="lead">{text(lead)}</p></header>'
 
@@ -84,7 +85,7 @@ def _verdict(run: Run) -> str:
     numbers = _numbers(
         [
             ("return", judged.numbers["return"], _interval(judged.numbers)),
-            ("entropy in nats", judged.numbers["entropy"], _target(judged.numbers["target"])),
+            ("entropy in nats", judged.numbers["entropy"], _target(judged.numbers)),
             ("sigma in [-1, 1]", judged.numbers["sigma"], ""),
             ("alpha", judged.numbers["alpha"], ""),
         ]
@@ -118,8 +119,10 @@ def _interval(numbers: Mapping[str, float]) -> str:
     return f"95 % [{number(numbers['return_low'])}, {number(numbers['return_high'])}]"
 
 
-def _target(target: float) -> str:
-    return f"target {number(target)}" if math.isfinite(target) else "no target"
+def _target(numbers: Mapping[str, float]) -> str:
+    if not math.isfinite(numbers["entropy"]):
+        return ""
+    return f"target {number(numbers['target'])}" if math.isfinite(numbers["target"]) else "no target"
 
 
 def _numbers(entries: Iterable[tuple[str, float, str]]) -> str:

@@ -32,7 +32,7 @@ def render(runs: Sequence[Run], *, command: str) -> str:
         page.header(title, runs),
         "<main>",
         page.verdicts(runs),
-        f"<section><h2>Return, entropy and temperature</h2>{legend}{_figures(large.values())}</section>",
+        _section("Return, entropy and temperature", legend, _figures(large.values())),
         _section("Exploration per dimension", _figures(heats)),
         _section(
             "What else moves",
