@@ -23,6 +23,9 @@ from machine import HERE, describe, interpreter
 
 RESULTS = HERE / "results" / "speed.json"
 
+LIMIT = 1200
+"""Seconds after which a measurement is given up."""
+
 
 def measure(contender: Contender, seed: int) -> dict[str, Any]:
     """Runs a contender's processes side by side and sums up what they print.
@@ -39,7 +42,15 @@ def measure(contender: Contender, seed: int) -> dict[str, Any]:
             command += ["--cores", *map(str, cores)] if cores else []
             pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
             running.append(subprocess.Popen(command, cwd=folder, env=_environment(), **pipes))
-        finished = [(process, *process.communicate()) for process in running]
+        try:
+            finished = [(process, *process.communicate(timeout=LIMIT)) for process in running]
+        except subprocess.TimeoutExpired:
+            for process in running:
+                process.kill()
+            raise RuntimeError(
+                f"{contender.name} took more than {LIMIT} s. Measure on an idle machine: threads that wait for busy "
+                "cores can slow a library down a hundredfold."
+            ) from None
     for process, _, errors in finished:
         if process.returncode != 0:
             raise RuntimeError(f"{contender.name} ended with {process.returncode}:\n{errors[-3000:]}")

@@ -1,6 +1,5 @@
 """Learning curves of SBX's SAC with its own defaults, one seed after the other; finished seeds are kept."""
 
-import importlib.metadata
 import time
 
 import numpy as np
@@ -41,8 +40,7 @@ def main() -> None:
     """Trains the seeds that the result file lacks."""
     task, results = tasks.chosen(__doc__)
     path = tasks.result_path(results, "sbx", task.env)
-    names = ("sbx-rl", "stable-baselines3", "jax", "gymnasium", "mujoco", "numpy")
-    versions = {name: importlib.metadata.version(name) for name in names}
+    versions = tasks.versions("sbx-rl", "stable-baselines3", "jax", "flax", "optax", "gymnasium", "mujoco", "numpy")
     for seed in range(task.seeds):
         kept = tasks.finished(path, task)
         if str(seed) not in kept:

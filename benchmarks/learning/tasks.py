@@ -2,6 +2,7 @@
 
 import argparse
 import dataclasses
+import importlib.metadata
 import json
 import shlex
 import sys
@@ -58,7 +59,7 @@ def finished(path: Path, task: Task) -> dict[str, Any]:
     if (content["steps"], content["evaluate_every"]) != (task.steps, task.evaluate_every):
         raise ValueError(
             f"{path} holds runs of {content['steps']:,} steps, evaluated every {content['evaluate_every']:,};"
-            f" asked for are {task.steps:,} and {task.evaluate_every:,}. Delete the file, or pass another folder as --results."
+            f" asked for are {task.steps:,} and {task.evaluate_every:,}. Delete the file, or pass another --results."
         )
     return content["seeds"]
 
@@ -71,6 +72,11 @@ def write(path: Path, content: dict[str, Any]) -> None:
     partial.replace(path)
 
 
+def versions(*names: str) -> dict[str, str]:
+    """Versions of installed distributions, and of Python."""
+    return {"python": sys.version.split()[0], **{name: importlib.metadata.version(name) for name in names}}
+
+
 def header(library: str, task: Task, versions: dict[str, str]) -> dict[str, Any]:
     """What a result file says of itself."""
     return {
@@ -79,8 +85,8 @@ def header(library: str, task: Task, versions: dict[str, str]) -> dict[str, Any]
         "steps": task.steps,
         "evaluate_every": task.evaluate_every,
         "evaluation": f"mean return of {EPISODES} deterministic episodes",
-        "command": shlex.join(["python", Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "versions": {"python": sys.version.split()[0], **versions},
+        "command": shlex.join(["python", f"benchmarks/learning/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "versions": versions,
     }
 
 

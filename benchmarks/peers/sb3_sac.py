@@ -29,4 +29,5 @@ def main() -> None:
     report("sb3", ("stable-baselines3", "torch", "gymnasium", "mujoco", "numpy"), ARGUMENTS, watch)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,4 +26,5 @@ def main() -> None:
     report("sbx", ("sbx-rl", "jax", "flax", "stable-baselines3", "gymnasium", "mujoco", "numpy"), ARGUMENTS, watch)
 
 
-main()
+if __name__ == "__main__":
+    main()
