@@ -174,9 +174,7 @@ class Critic(eqx.Module):
 
     network: AbstractNetwork
 
-    def __call__(
-        self, observation: Float[Array, " observation"], action: Float[Array, " action"]
-    ) -> Float[Array, ""]:
+    def __call__(self, observation: Float[Array, " observation"], action: Float[Array, " action"]) -> Float[Array, ""]:
         """Q(s, a)."""
         return self.network(jnp.concatenate([observation, action]))[0]
 

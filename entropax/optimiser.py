@@ -4,13 +4,13 @@ from typing import TypeVar
 
 import jax
 import optax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PyTree
 
 Params = TypeVar("Params")
 Rate = float | Float[Array, ""]
 
 
-def adam_init(params: Params) -> optax.OptState:
+def adam_init(params: PyTree[Array]) -> optax.OptState:
     """Zero moments for `params` (Kingma and Ba 2015, algorithm 1, at Optax's beta and epsilon)."""
     return optax.scale_by_adam().init(params)  # pyright: ignore[reportArgumentType]
 

@@ -64,9 +64,7 @@ def add(replay: Replay, rows: Float[Array, "envs width"], valid: Bool[Array, " e
     )
 
 
-def sample(
-    replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""]
-) -> Float[Array, "batch window width"]:
+def sample(replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""]) -> Float[Array, "batch window width"]:
     """Draws windows of consecutive rows: an environment uniformly, then a start uniformly.
 
     A window never wraps past the newest row; it may run past an episode's end, which `last` marks.

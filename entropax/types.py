@@ -8,6 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from entropax.errors import EntropaxError
+
 Metrics = dict[str, Array]
 """What an update reports: names documented in `docs/metrics.md`, values scalar or `[action]`."""
 
@@ -72,6 +74,20 @@ class Step(NamedTuple):
     """False on the one step that a Gymnasium vector environment in NEXT_STEP mode spends on resetting."""
 
 
+def continuous(spec: Spec) -> Bounds:
+    """The bounds of a specification whose actions are continuous.
+
+    Raises:
+        EntropaxError: they are discrete.
+    """
+    if isinstance(spec.action, Bounds):
+        return spec.action
+    raise EntropaxError(
+        f"The actions are one of {spec.action.size} categories, but this needs continuous ones (a Box). Choose an "
+        "environment from `entropax envs`."
+    )
+
+
 class Transition(NamedTuple):
     """One step as it is stored; `[..., n]` when a replay hands out windows of n consecutive steps."""
 
@@ -88,7 +104,7 @@ class Transition(NamedTuple):
 
 def transition(observation: Any, action: Any, step: Step) -> Transition:
     """The only place that knows about truncation: it bootstraps from the observation before the reset."""
-    xp = np if isinstance(step.terminated, np.ndarray | np.bool_ | bool) else jnp
+    xp: Any = np if isinstance(step.terminated, np.ndarray | np.bool_ | bool) else jnp
     return Transition(
         observation=observation,
         action=action,

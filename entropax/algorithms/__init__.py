@@ -1,0 +1,1 @@
+"""One file is one algorithm, readable from top to bottom like its paper."""

@@ -27,9 +27,7 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
         """The policy: all that acting needs, for one observation, on device or on host."""
 
     @abc.abstractmethod
-    def update(
-        self, spec: Spec, state: State, batch: Transition, *, key: Key[Array, ""]
-    ) -> tuple[State, Metrics]:
+    def update(self, spec: Spec, state: State, batch: Transition, *, key: Key[Array, ""]) -> tuple[State, Metrics]:
         """One gradient step of every part on a batch `[batch, n_step]` of windows.
 
         Returns a state of the very type it was given.

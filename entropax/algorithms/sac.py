@@ -15,7 +15,7 @@ from entropax.ops import actor_loss, critic_loss, n_step_return, polyak, soft_ta
 from entropax.optimiser import adam_init, adam_step
 from entropax.temperature import AbstractTemperature, Dual
 from entropax.temperature.checks import holds, require_positive
-from entropax.types import Bounds, Metrics, Spec, Transition
+from entropax.types import Metrics, Spec, Transition, continuous
 
 
 def values(
@@ -80,10 +80,8 @@ class SAC(AbstractAlgorithm[SACState]):
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law."""
-        if not isinstance(spec.action, Bounds):
-            raise EntropaxError("SAC needs continuous actions (a Box), but this environment's actions are discrete.")
         actor_key, critic_key = jax.random.split(key)
-        inputs, actions = spec.observation_size, spec.action.size
+        inputs, actions = spec.observation_size, continuous(spec).size
         actor = Actor(self.torso.init(inputs, 2 * actions, key=actor_key))
         critics = ensemble(
             lambda k: Critic(self.torso.init(inputs + actions, 1, key=k)), self.num_critics, key=critic_key
@@ -109,7 +107,7 @@ class SAC(AbstractAlgorithm[SACState]):
         return state.actor(observation).sample_and_log_prob(key=key)[0]
 
     def mode(self, state: SACState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """tanh of the policy's mean."""
+        """Tanh of the policy's mean."""
         return state.actor(observation).mode()
 
     def alpha(self, state: SACState) -> Float[Array, ""]:

@@ -11,14 +11,13 @@ import tyro
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.sac import SAC
 from entropax.envs.base import Episodes
-from entropax.envs.registry import available
+from entropax.envs.registry import action_text, available
 from entropax.errors import EntropaxError
 from entropax.loops.fit import fit
 from entropax.loops.fit import resume as resume_run
 from entropax.loops.host_lane import run_episodes
 from entropax.loops.run import Run, load, save_policy
 from entropax.loops.training import Training
-from entropax.types import Bounds
 
 
 @dataclasses.dataclass
@@ -136,14 +135,7 @@ def envs(flags: Envs) -> None:
     """Prints a line an environment: id, backend, action bounds, description."""
     del flags
     for entry in available():
-        print(f"{entry.id:<44} {entry.backend:<10} {_bounds(entry.action):<18} {entry.description}")
-
-
-def _bounds(action: Any) -> str:
-    if not isinstance(action, Bounds):
-        return "actions: ?"
-    low, high = min(action.low), max(action.high)
-    return f"{action.size} in [{low:g}, {high:g}]"
+        print(f"{entry.id:<44} {entry.backend:<10} {action_text(entry.action):<18} {entry.description}")
 
 
 @dataclasses.dataclass
@@ -163,5 +155,3 @@ def export(flags: Export) -> None:
         raise EntropaxError(f"{flags.output} does not end in .safetensors, the only format written. Name it so.")
     save_policy(flags.output, run.actors, run.manifest, run.training.steps)
     print(flags.output)
-
-

@@ -1,1 +1,1 @@
-"""Measures of a policy, statistics over seeds, and the rules that turn a run's series into a verdict."""
+"""Diagnostics: measures of a policy, and rules that turn a run's series into a verdict; pure functions."""

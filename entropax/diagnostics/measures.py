@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
 from entropax.networks import Actor
-from entropax.types import Bounds, Metrics, Spec
+from entropax.types import Metrics, Spec, continuous
 
 SATURATED = 0.97
 """An action beyond this share of its bound counts as saturated."""
@@ -35,8 +35,7 @@ def policy_measures(
     Returns:
         The `entropy/…` metrics of `docs/metrics.md`, alpha, and the norms of the parameters.
     """
-    bounds = spec.action
-    assert isinstance(bounds, Bounds)
+    bounds = continuous(spec)
     actor = algorithm.actor(state)
 
     def at(observation: Float[Array, " observation"]) -> tuple[Array, Array, Array, Array]:

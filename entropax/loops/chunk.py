@@ -13,7 +13,7 @@ from entropax.envs.base import Episodes
 from entropax.loops.training import Training
 from entropax.loops.update import broken_steps, guarded_update
 from entropax.replay import Replay
-from entropax.types import Bounds, Metrics, transition
+from entropax.types import Metrics, continuous, transition
 
 
 class Carry(eqx.Module):
@@ -54,8 +54,7 @@ def _step(
     carry: Carry, environment: Episodes[Any], action: Float[Array, "envs action"], *, key: Key[Array, ""]
 ) -> tuple[Carry, Metrics]:
     """Steps all copies once, stores what is finite, and sums up the episodes that ended."""
-    bounds = environment.spec.action
-    assert isinstance(bounds, Bounds)
+    bounds = continuous(environment.spec)
     keys = jax.random.split(key, action.shape[0])
     environments, step = jax.vmap(lambda s, a, k: environment.step(s, bounds.to_environment(a), key=k))(
         carry.environments, action, keys

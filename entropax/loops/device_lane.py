@@ -13,12 +13,12 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import Episodes
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
-from entropax.loops.devices import over_seeds
+from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.lane import AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.networks import Actor
 from entropax.replay import unpack
-from entropax.types import Bounds, Metrics
+from entropax.types import Metrics, continuous
 
 
 class DeviceLane(AbstractLane):
@@ -32,7 +32,7 @@ class DeviceLane(AbstractLane):
         environment: Episodes[Any],
         training: Training,
         seeds: tuple[int, ...],
-        device: jax.Device,
+        device: JaxDevice,
     ):
         self.algorithm, self.environment, self.training = algorithm, environment, training
         self.spec, self.seeds, self.device = environment.spec, seeds, device
@@ -98,8 +98,7 @@ class DeviceLane(AbstractLane):
 
     @functools.cached_property
     def _evaluation(self) -> Any:
-        environment, bounds = self.environment, self.spec.action
-        assert isinstance(bounds, Bounds)
+        environment, bounds = self.environment, continuous(self.spec)
 
         def episode(actor: Actor, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
             def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, tuple[Array, Array]]:

@@ -1,12 +1,16 @@
 """Where seeds run: groups of them, one group a device, and on a CPU one device a core."""
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+
+JaxDevice: TypeAlias = Any
+"""A `jax.Device`, which type checkers see as a variable."""
 
 
 def spread(seeds: int) -> None:
@@ -24,7 +28,7 @@ def spread(seeds: int) -> None:
 
 def cache_compilations() -> None:
     """Keeps compiled programs on disk between runs, unless the user has chosen a place for them already."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
         jax.config.update("jax_compilation_cache_dir", str(home / "entropax" / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
@@ -35,7 +39,7 @@ def groups(seeds: Sequence[int]) -> list[tuple[int, ...]]:
     count = min(len(seeds), len(jax.local_devices()))
     size, more = divmod(len(seeds), count)
     ends = [size * i + min(i, more) for i in range(count + 1)]
-    return [tuple(seeds[start:end]) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+    return [tuple(seeds[start:end]) for start, end in itertools.pairwise(ends)]
 
 
 def over_seeds(function: Callable[..., Any], seeds: int) -> Callable[..., Any]:

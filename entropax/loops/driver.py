@@ -29,7 +29,7 @@ class Interrupted(KeyboardInterrupt):
         self.number = number
 
 
-class NonFinite(EntropaxError):
+class NonFiniteError(EntropaxError):
     """NaN or Inf in environment or update, and the run was told to stop."""
 
 
@@ -78,7 +78,7 @@ class Driver:
 
         Raises:
             Interrupted: a signal came; a checkpoint has been written.
-            NonFinite: NaN or Inf turned up and `on_nonfinite` is "stop"; the last checkpoint is whole.
+            NonFiniteError: NaN or Inf turned up and `on_nonfinite` is "stop"; the last checkpoint is whole.
         """
         with StopRequest() as stop:
             while self.rounds < self.training.rounds:
@@ -157,7 +157,7 @@ class Driver:
         message = f"NaN or Inf up to step {self.step}, first in: {culprit}"
         self.event("nonfinite", message)
         if self.training.on_nonfinite == "stop":
-            raise NonFinite(
+            raise NonFiniteError(
                 f"{message}. Such steps are not stored and such updates not kept, and the last checkpoint in "
                 f"{self.path} is whole. Mend the environment or lower the learning rates, or go on without them: "
                 "--on-nonfinite skip."

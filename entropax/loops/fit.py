@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-
-
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.distributions import max_tanh_normal_entropy
 from entropax.errors import EntropaxError
@@ -132,5 +130,3 @@ def _drive(
         log.close()
         for lane in lanes:
             lane.close()
-
-

@@ -17,13 +17,14 @@ from jaxtyping import Array, Float, Int, Key
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import AbstractHostEnvironments
-from entropax.loops.devices import over_seeds
+from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.host_seed import HostSeed
 from entropax.loops.lane import AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
 from entropax.networks import Actor
 from entropax.replay import unpack
+from entropax.types import continuous
 
 
 class HostLane(AbstractLane):
@@ -38,7 +39,7 @@ class HostLane(AbstractLane):
         evaluation: AbstractHostEnvironments,
         training: Training,
         seeds: tuple[int, ...],
-        device: jax.Device,
+        device: JaxDevice,
     ):
         self.algorithm, self.training, self.device = algorithm, training, device
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
@@ -222,7 +223,7 @@ def run_episodes(
     environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int
 ) -> tuple[list[float], list[int]]:
     """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]` in [-1, 1]."""
-    bounds = environments.spec.action
+    bounds = continuous(environments.spec)
     returns: list[float] = []
     lengths: list[int] = []
     observation = environments.reset(seed=seed)

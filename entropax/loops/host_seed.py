@@ -10,7 +10,7 @@ from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STEP_CULPRITS, broken_steps
 from entropax.networks import Actor
 from entropax.replay import HostReplay, pack
-from entropax.types import Bounds, transition
+from entropax.types import continuous, transition
 
 _NOTHING = {"rollout/return_sum": 0.0, "rollout/length_sum": 0.0, "rollout/episodes": 0.0} | {
     f"{BROKEN}{name}": 0.0 for name in STEP_CULPRITS
@@ -21,9 +21,8 @@ class HostSeed:
     """Steps a seed's environments and keeps what they return; NumPy only."""
 
     def __init__(self, environments: AbstractHostEnvironments, training: Training, seed: int):
-        bounds = environments.spec.action
-        assert isinstance(bounds, Bounds)
-        self.environments, self.bounds, self.seed = environments, bounds, seed
+        self.environments, self.seed = environments, seed
+        self.bounds = continuous(environments.spec)
         self.replay = HostReplay(environments.spec, training.num_envs, training.rows)
         self.generator = np.random.default_rng([seed, 1])
         self.sums = dict(_NOTHING)

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.loops.devices import JaxDevice
 from entropax.loops.training import Training
 from entropax.networks import Actor
 from entropax.types import Spec
@@ -66,7 +67,7 @@ class AbstractLane(abc.ABC):
         """Frees the environments."""
 
 
-def seed_keys(seeds: tuple[int, ...], device: jax.Device) -> Any:
+def seed_keys(seeds: tuple[int, ...], device: JaxDevice) -> Any:
     """One key a seed, `[seeds]`, on the lane's device."""
     return jax.device_put(jax.vmap(jax.random.key)(np.asarray(seeds, np.uint32)), device)
 

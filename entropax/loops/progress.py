@@ -30,9 +30,15 @@ class Display:
         self._console = Console(stderr=True)
         self._shown, self._bar_shown = shown, shown and self._console.is_terminal
         self._title, self._steps, self._last = title, steps, 0.0
-        columns = (TextColumn("{task.description}"), BarColumn(20), TextColumn("{task.completed:,.0f}/{task.total:,.0f}"))
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(20),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+        )
         status = TextColumn("{task.fields[status]}")
-        self._bar = Progress(*columns, status, TimeRemainingColumn(), console=self._console, disable=not self._bar_shown)
+        self._bar = Progress(
+            *columns, status, TimeRemainingColumn(), console=self._console, disable=not self._bar_shown
+        )
         self._task = self._bar.add_task(title, total=steps, status="compiling")
 
     def __enter__(self) -> "Display":

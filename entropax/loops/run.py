@@ -21,7 +21,7 @@ from entropax.runs import (
     read_manifest,
     read_metrics,
 )
-from entropax.types import Bounds, Spec
+from entropax.types import Bounds, Spec, continuous
 
 POLICY = "policy.safetensors"
 """The newest policies of all seeds, in the run folder."""
@@ -29,8 +29,8 @@ POLICY = "policy.safetensors"
 
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """A specification as a manifest holds it."""
-    assert isinstance(spec.action, Bounds)
-    action = {"kind": "bounds", "low": list(spec.action.low), "high": list(spec.action.high)}
+    bounds = continuous(spec)
+    action = {"kind": "bounds", "low": list(bounds.low), "high": list(bounds.high)}
     return {"observation_size": spec.observation_size, "action": action}
 
 
@@ -97,8 +97,7 @@ class Run:
                 f"{self.spec.observation_size}. Flatten it as training did (gymnasium.spaces.utils.flatten)."
             )
         flat = observation.reshape(-1, self.spec.observation_size)
-        bounds = self.spec.action
-        assert isinstance(bounds, Bounds)
+        bounds = continuous(self.spec)
         actions = bounds.to_environment(self.actor(seed).mode_on_host(flat))
         return actions.reshape(*observation.shape[:-1], bounds.size)
 
@@ -128,5 +127,3 @@ def load(path: str | Path) -> Run:
         EntropaxError: there is no run, or a newer version wrote it.
     """
     return Run(Path(path), read_manifest(Path(path)))
-
-
