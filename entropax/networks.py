@@ -20,7 +20,7 @@ LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 """Bounds of the actor's log standard deviation before the tanh (as in the authors' first release and in SB3)."""
 
 
-class Linear(eqx.Module):
+class Affine(eqx.Module):
     """An affine map, Glorot-uniform weight and zero bias."""
 
     weight: Float[Array, "inputs outputs"]
@@ -31,14 +31,14 @@ class Linear(eqx.Module):
         return x @ self.weight + self.bias
 
 
-def linear(inputs: int, outputs: int, *, key: Key[Array, ""]) -> Linear:
-    """Draws a `Linear`: weight uniform in ±sqrt(6 / (inputs + outputs))."""
+def linear(inputs: int, outputs: int, *, key: Key[Array, ""]) -> Affine:
+    """Draws an `Affine`: weight uniform in ±sqrt(6 / (inputs + outputs))."""
     bound = math.sqrt(6 / (inputs + outputs))
     weight = jax.random.uniform(key, (inputs, outputs), jnp.float32, -bound, bound)
-    return Linear(weight, jnp.zeros(outputs, jnp.float32))
+    return Affine(weight, jnp.zeros(outputs, jnp.float32))
 
 
-def _layers(sizes: tuple[int, ...], key: Key[Array, ""]) -> tuple[Linear, ...]:
+def _layers(sizes: tuple[int, ...], key: Key[Array, ""]) -> tuple[Affine, ...]:
     keys = jax.random.split(key, len(sizes) - 1)
     return tuple(linear(i, o, key=k) for i, o, k in zip(sizes[:-1], sizes[1:], keys, strict=True))
 
@@ -58,7 +58,7 @@ class AbstractNetwork(eqx.Module):
 class DenseNetwork(AbstractNetwork):
     """Linear layers with ReLU between."""
 
-    layers: tuple[Linear, ...]
+    layers: tuple[Affine, ...]
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         """Maps one example."""
@@ -96,7 +96,7 @@ class Norm(eqx.Module):
 class LayerNormNetwork(AbstractNetwork):
     """Linear layers with layer normalisation and ReLU between."""
 
-    layers: tuple[Linear, ...]
+    layers: tuple[Affine, ...]
     norms: tuple[Norm, ...]
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:

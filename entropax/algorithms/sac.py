@@ -172,7 +172,7 @@ class SAC(AbstractAlgorithm[SACState]):
         metrics = {
             "train/critic_loss": error,
             "train/q_mean": q,
-            "train/critic_grad_norm": optax.global_norm(gradient),
+            "train/critic_grad_norm": optax.tree.norm(gradient),
         }
         return replace(state, critics=critics, critic_optimiser=optimiser), metrics
 
@@ -194,5 +194,5 @@ class SAC(AbstractAlgorithm[SACState]):
         (error, log_probs), gradient = jax.value_and_grad(loss, has_aux=True)(state.actor)
         actor, optimiser = adam_step(gradient, state.actor_optimiser, state.actor, self.actor_learning_rate)
         temperature, metrics = self.temperature.update(spec, state.temperature, -log_probs)
-        metrics = {**metrics, "train/actor_loss": error, "train/actor_grad_norm": optax.global_norm(gradient)}
+        metrics = {**metrics, "train/actor_loss": error, "train/actor_grad_norm": optax.tree.norm(gradient)}
         return replace(state, actor=actor, actor_optimiser=optimiser, temperature=temperature), metrics

@@ -40,6 +40,7 @@ def _run(command: str, algorithm: str, words: list[str]) -> None:
 
     from entropax.cli import commands
     from entropax.cli.flags import registry
+    from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
 
     table: dict[str, tuple[Any, Any]] = {
@@ -58,11 +59,7 @@ def _run(command: str, algorithm: str, words: list[str]) -> None:
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(128 + stop.number)
-    except ValueError as error:
-        from entropax.errors import EntropaxError
-
-        if not isinstance(error, EntropaxError):
-            raise
+    except EntropaxError as error:
         _fail(str(error))
 
 

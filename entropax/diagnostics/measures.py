@@ -58,7 +58,7 @@ def policy_measures(
         "entropy/saturation": jnp.mean(saturation),
         "entropy/policy_kl": kl,
         "train/ent_coef": alpha,
-        **{f"train/{name}_param_norm": optax.global_norm(part) for name, part in norms},
+        **{f"train/{name}_param_norm": optax.tree.norm(part) for name, part in norms},
     }
 
 

@@ -23,6 +23,8 @@ EXPLOSION_FOLD = 10.0
 REWARD_MARGIN = 100.0
 """Q above this many times the largest return and entropy value of the run cannot be a value of its rewards."""
 
+_PATIENCE = ("nothing, while the return still rises or the task is unsolved: entropy above its target is exploration",)
+
 
 def judge(series: Mapping[str, Series], facts: Facts) -> list[Finding]:
     """Applies every rule to every seed; seeds with the same finding share one, worst first."""
@@ -269,6 +271,6 @@ def target_not_reached(series: Mapping[str, Series], facts: Facts, index: int) -
             },
             f"The entropy is {number(abs(slack))} nats per dimension {side} its target and alpha {moving}"
             + (": it has not had the updates to arrive." if helping else "."),
-            remedy + (("train longer",) if helping else ()),
+            remedy + (("train longer",) if helping else ()) + (_PATIENCE if slack > 0 else ()),
         )
     ]

@@ -87,6 +87,9 @@ class Episodes(eqx.Module, Generic[State]):
 class AbstractHostEnvironments(abc.ABC):
     """`num_envs` environments on the host, stepped together in NumPy (Gymnasium lives behind this)."""
 
+    warnings: tuple[str, ...]
+    """What the preflight found doubtful, a sentence each."""
+
     @property
     @abc.abstractmethod
     def spec(self) -> Spec:

@@ -25,7 +25,7 @@ class Interrupted(KeyboardInterrupt):
     """A signal ended the run after a checkpoint; the message names the command that goes on."""
 
     def __init__(self, message: str, number: int):
-        super().__init__(message)
+        self.args = (message,)
         self.number = number
 
 
@@ -116,6 +116,8 @@ class Driver:
             self.display.step(self.step)
 
     def _log_row(self, before: int, stop: StopRequest) -> None:
+        if self.rounds == max(self._logged_rounds, self.training.warmup_rounds):
+            return  # A signal came between two stretches: nothing is new, and the row there is stays.
         sums = _join([lane.collect() for lane in self.lanes])
         if "train/kept_updates" not in sums:
             return

@@ -121,6 +121,8 @@ def _drive(
     try:
         with Display(title, training.steps, progress) as display:
             driver = Driver(run, lanes, training, log, display)
+            for warning in dict.fromkeys(lanes[0].warnings):
+                display.say(f"warning: {warning}")
             if state is not None:
                 log.truncate_after(state[2])
                 driver.restore(state[0], state[1])

@@ -43,6 +43,7 @@ class HostLane(AbstractLane):
     ):
         self.algorithm, self.training, self.device = algorithm, training, device
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
+        self.warnings = environments[0].warnings
         self.workers = [HostSeed(e, training, s) for e, s in zip(environments, seeds, strict=True)]
         self.rounds = 0
         self._keys = seed_keys(seeds, device)

@@ -26,6 +26,9 @@ class AbstractLane(abc.ABC):
     piece: int
     """Rounds to advance at a time: one on the host, where lanes take turns; many where a chunk is one program."""
 
+    warnings: tuple[str, ...]
+    """What the environment's preflight found doubtful."""
+
     @abc.abstractmethod
     def warm_up(self, rounds: int) -> None:
         """Steps with random actions, without updates."""

@@ -36,7 +36,7 @@ COUNTS = ("rollout/episodes", "train/skipped_updates")
 
 
 def broken_steps(observations: Any, rewards: Any, actions: Any) -> dict[str, Any]:
-    """From `[envs, observation]`, `[envs]` and `[envs, action]`, counts of the steps in which each of `STEP_CULPRITS` was not finite, NumPy or JAX."""
+    """Counts the steps, `[envs]`, in which each of `STEP_CULPRITS` was not finite; NumPy or JAX."""
     xp = np if isinstance(rewards, np.ndarray) else jnp
     broken = (~xp.isfinite(observations).all(-1), ~xp.isfinite(rewards), ~xp.isfinite(actions).all(-1))
     return {

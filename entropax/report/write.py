@@ -1,5 +1,6 @@
 """Puts the page together and writes it."""
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -51,8 +52,14 @@ def render(runs: Sequence[Run], *, command: str) -> str:
         title=title,
         body="\n".join(body),
         charts=charts,
-        bundle=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+        bundle=_bundle(),
     )
+
+
+@functools.cache
+def _bundle() -> str:
+    """The drawing library; making it takes a second or two."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 
 
 def _figures(charts: Iterable[Chart | None]) -> str:

@@ -16,7 +16,7 @@ class AbstractTarget(eqx.Module):
 
     @abc.abstractmethod
     def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
-        """Target entropy in nats after so many updates. Raises ValueError where no policy can reach it."""
+        """Target entropy in nats after so many updates. Raises EntropaxError where no policy can reach it."""
 
 
 class AbstractTemperature(eqx.Module, Generic[State]):
@@ -24,7 +24,7 @@ class AbstractTemperature(eqx.Module, Generic[State]):
 
     @abc.abstractmethod
     def init(self, spec: Spec) -> State:
-        """The state before the first update. Raises ValueError where the target cannot be reached."""
+        """The state before the first update. Raises EntropaxError where the target cannot be reached."""
 
     @abc.abstractmethod
     def value(self, state: State) -> Float[Array, ""]:

@@ -6,6 +6,8 @@ import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array
 
+from entropax.errors import EntropaxError
+
 
 def holds(condition: Callable[..., np.ndarray | bool], *values: float | Array) -> bool:
     """Whether a condition holds for all entries of the values; True when any of them is traced.
@@ -18,6 +20,6 @@ def holds(condition: Callable[..., np.ndarray | bool], *values: float | Array) -
 
 
 def require_positive(owner: str, name: str, value: float | Array, remedy: str) -> None:
-    """Raises ValueError unless a field is finite and above zero."""
+    """Raises EntropaxError unless a field is finite and above zero."""
     if not holds(lambda number: np.isfinite(number) & (number > 0), value):
-        raise ValueError(f"{owner}: {name} must be finite and above 0, got {value}. {remedy}")
+        raise EntropaxError(f"{owner}: {name} must be finite and above 0, got {value}. {remedy}")

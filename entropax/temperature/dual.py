@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int
 
+from entropax.errors import EntropaxError
 from entropax.ops import temperature_loss_alpha, temperature_loss_log_alpha
 from entropax.temperature.base import AbstractTarget, AbstractTemperature
 from entropax.temperature.checks import holds, require_positive
@@ -70,7 +71,7 @@ class Clamp(AbstractBand):
         maximum: largest alpha.
 
     Raises:
-        ValueError: a bound is not positive, or minimum exceeds maximum.
+        EntropaxError: a bound is not positive, or minimum exceeds maximum.
     """
 
     minimum: float = 1e-4
@@ -80,7 +81,7 @@ class Clamp(AbstractBand):
         require_positive("Clamp", "minimum", self.minimum, "Use Unclamped() for no band.")
         require_positive("Clamp", "maximum", self.maximum, "Use Unclamped() for no band.")
         if not holds(lambda minimum, maximum: minimum <= maximum, self.minimum, self.maximum):
-            raise ValueError(f"Clamp: minimum {self.minimum} exceeds maximum {self.maximum}. Swap them.")
+            raise EntropaxError(f"Clamp: minimum {self.minimum} exceeds maximum {self.maximum}. Swap them.")
 
     def clip(self, log_alpha: Float[Array, ""]) -> Float[Array, ""]:
         """The nearest log alpha in the band."""
@@ -110,7 +111,7 @@ class Dual(AbstractTemperature[DualState]):
         band: `Unclamped` or `Clamp`; a bound also stops the momentum, so alpha leaves it at once when it should.
 
     Raises:
-        ValueError: a rate or alpha is not positive, or (from `init`) the target cannot be reached.
+        EntropaxError: a rate or alpha is not positive, or (from `init`) the target cannot be reached.
     """
 
     learning_rate: float = 3e-4
@@ -124,7 +125,7 @@ class Dual(AbstractTemperature[DualState]):
         require_positive("Dual", "initial_alpha", self.initial_alpha, "It is an alpha, not a log alpha.")
 
     def init(self, spec: Spec) -> DualState:
-        """The state before the first update. Raises ValueError where the target cannot be reached."""
+        """The state before the first update. Raises EntropaxError where the target cannot be reached."""
         updates = jnp.zeros((), jnp.int32)
         self.target_entropy.value(spec, updates)
         log_alpha = self.band.clip(jnp.log(jnp.asarray(self.initial_alpha, jnp.float32)))

@@ -22,7 +22,7 @@ class Fixed(AbstractTemperature[FixedState]):
         alpha: the temperature, above 0.
 
     Raises:
-        ValueError: alpha is not finite and positive.
+        EntropaxError: alpha is not finite and positive.
     """
 
     alpha: float = 0.2

@@ -34,7 +34,7 @@ class Linear(AbstractSchedule):
         updates: length of the passage, in temperature updates.
 
     Raises:
-        ValueError: any of the three is not finite and positive.
+        EntropaxError: any of the three is not finite and positive.
     """
 
     initial: float = 1.0
@@ -58,7 +58,7 @@ class Cosine(AbstractSchedule):
         updates: length of the passage, in temperature updates.
 
     Raises:
-        ValueError: any of the three is not finite and positive.
+        EntropaxError: any of the three is not finite and positive.
     """
 
     initial: float = 1.0
@@ -83,7 +83,7 @@ class Exponential(AbstractSchedule):
         updates: length of the passage, in temperature updates.
 
     Raises:
-        ValueError: any of the three is not finite and positive.
+        EntropaxError: any of the three is not finite and positive.
     """
 
     initial: float = 1.0

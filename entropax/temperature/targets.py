@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from entropax.distributions import entropy_of_sigma, max_tanh_normal_entropy, max_tanh_normal_sigma
+from entropax.errors import EntropaxError
 from entropax.temperature.base import AbstractTarget
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Bounds, Categories, Spec
@@ -18,8 +19,8 @@ from entropax.types import Bounds, Categories, Spec
 _TOLERANCE = 1e-6
 
 
-def _unreachable(what: str, remedy: str) -> ValueError:
-    return ValueError(
+def _unreachable(what: str, remedy: str) -> EntropaxError:
+    return EntropaxError(
         f"{what} lies above what a tanh-Gaussian can have: {max_tanh_normal_entropy():.4f} nats per dimension, at "
         f"sigma {max_tanh_normal_sigma():.3f} (the nearest reachable); alpha would grow without bound. {remedy}"
     )
@@ -28,7 +29,7 @@ def _unreachable(what: str, remedy: str) -> ValueError:
 def _box(owner: str, spec: Spec) -> Bounds:
     """The box of a continuous action space; refuses a discrete one."""
     if isinstance(spec.action, Categories):
-        raise ValueError(
+        raise EntropaxError(
             f"{owner} is a rule per dimension of a continuous action, but the action is one of {spec.action.size} "
             "categories, whose entropy lies between 0 and log n nats. Use FractionOfUniform."
         )
@@ -42,19 +43,21 @@ class PerDimension(AbstractTarget):
         nats: entropy per dimension, at most about 0.684.
 
     Raises:
-        ValueError: no tanh-Gaussian has this entropy, or it is not finite.
+        EntropaxError: no tanh-Gaussian has this entropy, or it is not finite.
     """
 
     nats: float = -1.0
 
     def __check_init__(self) -> None:
         if not holds(np.isfinite, self.nats):
-            raise ValueError(f"PerDimension: nats must be finite, got {self.nats}. The usual values are -1 and -0.5.")
+            raise EntropaxError(
+                f"PerDimension: nats must be finite, got {self.nats}. The usual values are -1 and -0.5."
+            )
         if not holds(lambda nats: nats <= max_tanh_normal_entropy() + _TOLERANCE, self.nats):
             raise _unreachable(f"PerDimension: {self.nats} nats", "Use a lower value; 0 is already wide (sigma 0.26).")
 
     def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
-        """Target in nats. Raises ValueError for discrete actions."""
+        """Target in nats. Raises EntropaxError for discrete actions."""
         return jnp.asarray(self.nats, jnp.float32) * _box("PerDimension", spec).size
 
 
@@ -67,7 +70,7 @@ class FromSigma(AbstractTarget):
         sigma: standard deviation before squashing, in (0, 0.87]; for small ones that of the action in [-1, 1].
 
     Raises:
-        ValueError: sigma is not positive, or above the one of largest entropy.
+        EntropaxError: sigma is not positive, or above the one of largest entropy.
     """
 
     sigma: float = 0.15
@@ -75,7 +78,7 @@ class FromSigma(AbstractTarget):
     def __check_init__(self) -> None:
         require_positive("FromSigma", "sigma", self.sigma, "The usual value is 0.15.")
         if not holds(lambda sigma: sigma <= max_tanh_normal_sigma() + _TOLERANCE, self.sigma):
-            raise ValueError(
+            raise EntropaxError(
                 f"FromSigma: sigma {self.sigma} lies above {max_tanh_normal_sigma():.3f}, where a tanh-Gaussian has "
                 f"its largest entropy, {max_tanh_normal_entropy():.4f} nats per dimension; beyond it mass piles up at "
                 "the bounds and the entropy falls again, so the same target has a smaller sigma. Use at most "
@@ -83,7 +86,7 @@ class FromSigma(AbstractTarget):
             )
 
     def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
-        """Target in nats. Raises ValueError for discrete actions."""
+        """Target in nats. Raises EntropaxError for discrete actions."""
         return entropy_of_sigma(jnp.asarray(self.sigma, jnp.float32)) * _box("FromSigma", spec).size
 
 
@@ -97,20 +100,20 @@ class FractionOfUniform(AbstractTarget):
         fraction: in (0, 1); at most 0.990 for continuous actions.
 
     Raises:
-        ValueError: outside (0, 1), where no finite alpha leads.
+        EntropaxError: outside (0, 1), where no finite alpha leads.
     """
 
     fraction: float = 0.5
 
     def __check_init__(self) -> None:
         if not holds(lambda fraction: (fraction > 0) & (fraction < 1), self.fraction):
-            raise ValueError(
+            raise EntropaxError(
                 f"FractionOfUniform: fraction must lie in (0, 1), got {self.fraction}: 0 is a single action, and only "
                 "an infinite alpha holds the uniform policy. Use 0.5 for continuous actions, 0.89 for discrete ones."
             )
 
     def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
-        """Target in nats. Raises ValueError where a tanh-Gaussian cannot reach it."""
+        """Target in nats. Raises EntropaxError where a tanh-Gaussian cannot reach it."""
         fraction = jnp.asarray(self.fraction, jnp.float32)
         if isinstance(spec.action, Categories):
             return fraction * math.log(spec.action.size)
@@ -131,7 +134,7 @@ class Anneal(AbstractTarget):
         updates: length of the passage, in temperature updates.
 
     Raises:
-        ValueError: updates is not positive.
+        EntropaxError: updates is not positive.
     """
 
     start: AbstractTarget = PerDimension(0.0)
@@ -142,7 +145,7 @@ class Anneal(AbstractTarget):
         require_positive("Anneal", "updates", self.updates, "For a constant target use the end rule alone.")
 
     def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
-        """Target in nats. Raises ValueError where either end cannot be reached."""
+        """Target in nats. Raises EntropaxError where either end cannot be reached."""
         share = jnp.clip(updates.astype(jnp.float32) / self.updates, 0.0, 1.0)
         start, end = self.start.value(spec, updates), self.end.value(spec, updates)
         return start + share * (end - start)
