@@ -118,6 +118,7 @@ def test_a_missed_target_says_on_which_side(offset, side):
     assert judged.kind is Kind.TARGET_NOT_REACHED
     assert f"0.4 nats per dimension {side} its target and alpha is at rest" in finding.explanation
     assert finding.numbers[f"slack, {side} (nats per dimension)"] == pytest.approx(offset)
+    assert any("is exploration" in remedy for remedy in finding.remedy) == (side == "above")
 
 
 def test_the_tolerance_is_per_dimension():
