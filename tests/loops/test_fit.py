@@ -1,0 +1,134 @@
+"""`fit` on both kinds of environment: a whole run folder, every documented number, seeds side by side."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from entropax import EntropaxError, Training, fit, load
+from entropax.loops.assemble import build
+from entropax.loops.host_lane import HostLane
+from entropax.runs import read_checkpoint_meta
+
+UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
+
+
+def _documented() -> set[str]:
+    text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
+    return {match[1] for match in re.finditer(r"`((?:rollout|train|entropy|eval|time)/[a-z_]+)`", text)} - UNWRITTEN
+
+
+@pytest.fixture(params=["jax_run", "host_run"])
+def run(request):
+    return request.getfixturevalue(request.param)
+
+
+def test_the_run_folder_is_complete(run):
+    for name in ("run.json", "metrics.jsonl", "policy.safetensors", "checkpoints", "tensorboard"):
+        assert (run.path / name).exists(), name
+    assert [path.name for path in sorted((run.path / "checkpoints").iterdir())] == ["step_000000400", "step_000000600"]
+    assert sorted(path.name for path in (run.path / "tensorboard").iterdir()) == ["seed_0", "seed_1"]
+    assert [event.name for event in run.metrics.events] == ["start", "checkpoint", "checkpoint", "finished"]
+    assert load(run.path).manifest == run.manifest
+    assert read_checkpoint_meta(run.path)[1] == 600
+
+
+def test_rows_come_at_the_steps_asked_for(run):
+    assert [row.step for row in run.metrics.rows] == [200, 400, 600]
+    evaluated = [row.step for row in run.metrics.rows if "eval/mean_reward" in row.values]
+    assert evaluated == [400, 600]
+
+
+def test_every_documented_metric_is_finite_in_the_last_row(run):
+    values = run.metrics.rows[-1].values
+    assert set(values) == _documented()
+    broken = {name for name, value in values.items() if not np.isfinite(value).all()}
+    assert broken == set()
+    vectors = {"entropy/per_dimension", "entropy/sigma_per_dimension", "entropy/action_std"}
+    assert {name: value.shape for name, value in values.items()} == {
+        name: (2, 1) if name in vectors else (2,) for name in values
+    }
+    np.testing.assert_array_equal(values["train/n_updates"], 500)
+    np.testing.assert_array_equal(values["eval/mean_ep_length"], 200)
+    np.testing.assert_array_equal(values["rollout/episodes"], 1)
+    np.testing.assert_array_equal(values["train/skipped_updates"], 0)
+    assert (values["rollout/ep_rew_mean"] < -100).all()
+    np.testing.assert_allclose(values["entropy/target"], -1.0)
+    np.testing.assert_allclose(values["entropy/nats"] - values["entropy/target"], values["entropy/slack"], rtol=1e-4)
+    np.testing.assert_allclose(values["entropy/environment_nats"] - values["entropy/nats"], np.log(2), rtol=1e-4)
+
+
+def test_seeds_differ(run):
+    for name in ("train/critic_loss", "entropy/nats", "rollout/ep_rew_mean"):
+        one, two = run.metrics.rows[-1].values[name]
+        assert one != two, name
+
+
+def test_alpha_falls_by_adams_rate_while_the_entropy_is_above_its_target(run):
+    alphas = run.metrics.series("train/ent_coef")[1]
+    expected = np.exp(-3e-4 * run.metrics.series("train/n_updates")[1])
+    np.testing.assert_allclose(alphas, expected, rtol=0.02)
+
+
+def test_the_saved_policy_acts_in_the_environments_units(run):
+    rng = np.random.default_rng(0)
+    observations = rng.normal(size=(64, 3)).astype(np.float32) * 3
+    for seed in range(2):
+        actions = run.policy(observations, seed=seed)
+        assert actions.shape == (64, 1)
+        assert np.abs(actions).max() <= 2
+        np.testing.assert_allclose(run.policy(observations[0], seed=seed), actions[0], rtol=1e-4, atol=1e-6)
+    with pytest.raises(EntropaxError, match="vectors of 3"):
+        run.policy(np.zeros(4, np.float32))
+    with pytest.raises(EntropaxError, match="2 seeds"):
+        run.actor(2)
+
+
+def test_one_seed_keeps_the_seed_axis(overlapped_run):
+    values = overlapped_run.metrics.rows[-1].values
+    assert values["entropy/nats"].shape == (1,)
+    assert values["entropy/per_dimension"].shape == (1, 1)
+    assert overlapped_run.actors.network.layers[0].weight.shape == (1, 3, 16)
+    np.testing.assert_array_equal(values["train/n_updates"], 300)
+
+
+@pytest.mark.parametrize(("acting", "late"), [("newest", 0), ("overlapped", 1)])
+def test_overlapped_acting_is_one_round_late(small, loop, acting, late, monkeypatch):
+    training = dataclasses.replace(loop, acting=acting, warmup=50)
+    environment, evaluation = build("Pendulum-v1", 1), build("Pendulum-v1", 1)
+    lane = HostLane(small, [environment], evaluation, training, (0,), jax.local_devices()[0])
+    made, used = [], []
+    worker = lane.workers[0]
+    step = worker.step
+
+    def noted(actor):
+        used.append(actor.network.layers[0].weight.copy())
+        step(actor)
+
+    monkeypatch.setattr(worker, "step", noted)
+    lane.warm_up(50)
+    for _ in range(5):
+        made.append(lane.actor().network.layers[0].weight[0])
+        lane.advance(1)
+    for number in range(5):
+        np.testing.assert_array_equal(used[number], made[max(number - late, 0)])
+    assert all(not np.array_equal(one, two) for one, two in zip(made[:-1], made[1:], strict=True))
+    lane.close()
+
+
+@pytest.mark.parametrize("seeds", [0, [], [1, 1], [-1], [2**31]])
+def test_seeds_that_cannot_be_are_refused(seeds, small, tmp_path):
+    with pytest.raises(EntropaxError, match="seeds is"):
+        fit(small, "entropax/Pendulum-v0", seeds=seeds, root=tmp_path, progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "settings", [{"steps": 0}, {"warmup": -1}, {"num_envs": 0}, {"capacity": 3, "num_envs": 2}, {"checkpoint_every": 0}]
+)
+def test_counts_that_contradict_each_other_are_refused(settings):
+    with pytest.raises(EntropaxError, match="Training: "):
+        Training(**settings)
