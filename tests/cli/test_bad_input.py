@@ -1,0 +1,119 @@
+"""Bad input: exit code 2, one message that names the remedy, no traceback, and no run folder left behind."""
+
+import json
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+
+from entropax.cli import main
+
+TRAIN = ("train", "sac", "--env", "Pendulum-v1")
+TARGET = ("algorithm.temperature:dual", "algorithm.temperature.target-entropy:per-dimension")
+
+CASES = {
+    "unknown command": (("trian",), "Did you mean 'train'?"),
+    "no algorithm": (("train",), "entropax train sac --help"),
+    "unknown algorithm": (("train", "ppo"), "Known are: sac."),
+    "no environment": (("train", "sac"), "Missing from entropax train sac: --env"),
+    "unknown environment": (("train", "sac", "--env", "HalfCheeta-v5"), "Did you mean HalfCheetah-v5"),
+    "unknown task of ours": (("train", "sac", "--env", "entropax/Pendulm-v0"), "Did you mean entropax/Pendulum-v0"),
+    "discrete actions": (("train", "sac", "--env", "CartPole-v1"), "Use a Box-action variant of the task"),
+    "infinite bounds": (("train", "sac", "--env", "tests/Unbounded-v0"), "The action bounds are not finite"),
+    "replay too small": ((*TRAIN, "--num-envs", "4", "--capacity", "7"), "Set capacity to 8 or more."),
+    "no steps": ((*TRAIN, "--steps", "0"), "steps is 0, but 1 is the least."),
+    "negative warm-up": ((*TRAIN, "--warmup", "-1"), "0 is none."),
+    "no seeds": ((*TRAIN, "--seeds", "0"), "must be a count of at least 1"),
+    "discount above 1": ((*TRAIN, "--algorithm.discount", "1.5"), "values diverge outside [0, 1]. Try 0.99."),
+    "no polyak": ((*TRAIN, "--algorithm.polyak", "0"), "in (0, 1]"),
+    "rate of zero": ((*TRAIN, "--algorithm.critic-learning-rate", "0"), "3e-4 is the published one."),
+    "no critics": ((*TRAIN, "--algorithm.num-critics", "0"), "1 is the least."),
+    "not a number": ((*TRAIN, "--algorithm.discount", "high"), "could not convert string to float: 'high'"),
+    "misspelt flag": ((*TRAIN, "--stepps", "10"), "Perhaps you meant: --steps"),
+    "unreachable target": (
+        (*TRAIN, *TARGET, "--algorithm.temperature.target-entropy.nats", "0.9"),
+        "0.6836 nats per dimension, at sigma 0.874 (the nearest reachable)",
+    ),
+    "negative alpha": (
+        (*TRAIN, "algorithm.temperature:fixed", "--algorithm.temperature.alpha", "-1"),
+        "alpha must be finite and above 0, got -1.0.",
+    ),
+    "resume nothing": (("resume", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),
+    "report nothing": (("report", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "report without runs": (("report",), "A report needs at least one run."),
+    "export nothing": (("export", "nowhere", "a.safetensors"), "nowhere does not exist. Pass the folder of a run"),
+    "a folder that is no run": (("resume", "."), "it holds no run.json"),
+}
+
+
+class Unbounded(gymnasium.Env):
+    observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+    action_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        return np.zeros(2, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(2, np.float32), 0.0, False, False, {}
+
+
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path, monkeypatch):
+    gymnasium.register("tests/Unbounded-v0", Unbounded)
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    del gymnasium.registry["tests/Unbounded-v0"]
+
+
+def refused(capsys, *arguments):
+    """The message with which the command ended, on one line."""
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out, error = capsys.readouterr()
+    assert stop.value.code == 2
+    assert out == ""
+    assert "Traceback" not in error
+    return " ".join(error.split())
+
+
+@pytest.mark.parametrize(("arguments", "message"), CASES.values(), ids=CASES.keys())
+def test_one_message_exit_code_2_and_nothing_left(arguments, message, capsys, empty_folder):
+    error = refused(capsys, *arguments)
+    assert error.count(message) == 1
+    assert list(empty_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [("resume",), ("evaluate",), ("report",)])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(json.dumps({"schema": 10**6}), "newer"), ("{", "is not valid JSON")],
+    ids=["newer schema", "torn file"],
+)
+def test_a_manifest_that_cannot_be_read(command, content, message, capsys, empty_folder):
+    manifest = empty_folder / "run" / "run.json"
+    manifest.parent.mkdir()
+    manifest.write_text(content)
+    assert message in refused(capsys, *command, "run")
+    assert manifest.read_text() == content
+    assert list(empty_folder.rglob("*")) == [manifest.parent, manifest]
+
+
+def test_a_root_that_is_a_file(capsys, empty_folder):
+    (empty_folder / "runs").write_text("a file")
+    tiny = ("--algorithm.batch-size", "8", "algorithm.torso:dense", "--algorithm.torso.hidden-sizes", "8")
+    assert "Cannot write runs" in refused(capsys, *TRAIN, *tiny)
+    assert (empty_folder / "runs").read_text() == "a file"
+
+
+def test_a_process_ends_with_2_too(empty_folder):
+    command = [sys.executable, "-m", "entropax", "train", "sac", "--env", "Pendulum-v1", "--seeds", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("entropax: seeds is 0")
+    assert done.stderr.count("\n") == 1
+    assert list(empty_folder.iterdir()) == []

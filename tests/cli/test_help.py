@@ -1,0 +1,84 @@
+"""Every command has help, and every field of every part a help text."""
+
+import dataclasses
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from entropax.algorithms.sac import SAC
+from entropax.cli import COMMANDS, commands, main
+from entropax.cli.flags import field_help, final_classes
+from entropax.loops.training import Training
+from entropax.networks import AbstractTorso
+from entropax.temperature.base import AbstractTarget, AbstractTemperature
+from entropax.temperature.dual import AbstractBand, AbstractObjective
+from entropax.temperature.scheduled import AbstractSchedule
+
+PARTS = (AbstractTorso, AbstractTemperature, AbstractTarget, AbstractObjective, AbstractBand, AbstractSchedule)
+FLAGS = (commands.TrainSAC, commands.Resume, commands.Evaluate, commands.Report, commands.Envs, commands.Export)
+OWNERS = [SAC, Training, *FLAGS, *(owner for part in PARTS for owner in final_classes(part))]
+
+
+def shown(capsys, *arguments):
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    out, error = capsys.readouterr()
+    assert stop.value.code == 0
+    assert error == ""
+    return " ".join(out.split())
+
+
+@pytest.mark.parametrize("arguments", [(), ("-h",), ("--help",)])
+def test_the_overview_names_every_command(arguments, capsys):
+    main(arguments)
+    out = capsys.readouterr().out
+    assert [name for name in COMMANDS if f"\n  {name} " not in out] == []
+
+
+@pytest.mark.parametrize("flags", FLAGS, ids=lambda flags: flags.__name__)
+def test_help_says_what_the_command_does_and_names_every_flag(flags, capsys):
+    name = ["train", "sac"] if flags is commands.TrainSAC else [flags.__name__.lower()]
+    out = shown(capsys, *name, "--help")
+    assert " ".join((inspect.getdoc(flags) or "").split()) in out
+    for field, text in field_help(flags).items():
+        if field not in ("training", "algorithm"):
+            assert text in out
+
+
+def test_the_help_of_train_has_every_setting_of_loop_and_algorithm(capsys):
+    out = shown(capsys, "train", "sac", "--help")
+    for field, text in field_help(Training).items():
+        assert f"--{field.replace('_', '-')}" in out
+        assert text in out
+    for field in ("discount", "polyak", "batch_size", "n_step"):
+        assert f"--algorithm.{field.replace('_', '-')}" in out
+        assert field_help(SAC)[field] in out
+
+
+def test_the_parts_are_all_reached():
+    assert {owner.__name__ for owner in OWNERS} >= {"Dense", "Dual", "Anneal", "InAlpha", "Clamp", "Cosine"}
+    assert len(OWNERS) >= 24
+
+
+@pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: owner.__name__)
+def test_every_field_has_a_help_text(owner):
+    texts = field_help(owner)
+    missing = [field.name for field in dataclasses.fields(owner) if len(texts.get(field.name, "").split()) < 2]
+    assert missing == []
+
+
+def test_a_process_shows_help():
+    done = subprocess.run([sys.executable, "-m", "entropax"], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("usage: entropax COMMAND")
+    assert done.stderr == ""
+
+
+def test_envs_lists_ours_and_gymnasium(capsys):
+    main(("envs",))
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:5] == ["entropax/Pendulum-v0", "jax", "1", "in", "[-2,"] for line in lines)
+    assert any(line.startswith("Pendulum-v1 ") for line in lines)
+    assert not any("CartPole" in line for line in lines)
