@@ -1,6 +1,7 @@
 """From what a user passes as environment to lanes."""
 
 from collections.abc import Callable, Sequence
+from types import FunctionType
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -26,7 +27,9 @@ def name_of(environment: Environment) -> str:
         return environment
     if isinstance(environment, Episodes):
         return type(environment.dynamics).__name__
-    return vars(environment).get("__name__", type(environment).__name__)
+    if isinstance(environment, FunctionType | type):
+        return environment.__name__
+    return type(environment).__name__
 
 
 def build(environment: Environment, num_envs: int) -> Episodes[Any] | AbstractHostEnvironments:

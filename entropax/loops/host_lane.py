@@ -187,7 +187,7 @@ class HostLane(AbstractLane):
         self._mirror = _Mirror(self.actor())
         self._flat_actor = None
         for worker, arrays, one in zip(self.workers, tree["replay"], meta["workers"], strict=True):
-            worker.load(arrays, one)
+            worker.load(jax.tree.map(np.asarray, arrays), one)
 
     def close(self) -> None:
         """Closes the environments."""

@@ -7,12 +7,16 @@ import numpy as np
 import pytest
 
 from entropax import SAC, Dense, Dual, Fixed
-from entropax.algorithms.sac import values
 from entropax.types import Bounds, Spec, Transition
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 BATCH = 12
 KEY = jax.random.key(5)
+
+
+def values(critics, observation, action):
+    """Q_i(s, a) of each critic of an ensemble."""
+    return jax.vmap(lambda critic: critic(observation, action))(critics)
 
 
 def _batch(n_step: int = 1, terminated: float | None = None) -> Transition:

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from entropax import SAC, Dense, Dual, Episodes, Fixed, Training, train
-from entropax.algorithms.sac import values
 from entropax.distributions import TanhNormal
 from entropax.envs.probes import SoftChain, SoftOptimum
 from entropax.temperature.base import AbstractTarget
@@ -58,7 +57,10 @@ def _soft_value(algorithm, learners, observation) -> np.ndarray:
     def one(learner):
         def sample(key):
             action, log_prob = learner.actor(observation).sample_and_log_prob(key=key)
-            return jnp.min(values(learner.critics, observation, action)) - algorithm.alpha(learner) * log_prob
+            return (
+                jnp.min(jax.vmap(lambda critic: critic(observation, action))(learner.critics))
+                - algorithm.alpha(learner) * log_prob
+            )
 
         return jnp.mean(jax.vmap(sample)(jax.random.split(jax.random.key(1), 2000)))
 
