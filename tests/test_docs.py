@@ -1,0 +1,104 @@
+"""The pages' links lead somewhere, their commands parse, and their runnable snippets run."""
+
+import re
+import runpy
+import shlex
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+GIVEN_LATER = {ROOT / "docs" / "report.png"}
+"""Pictures that are made from a run and committed with it."""
+
+RUNNABLE = [
+    (page, snippet)
+    for page in PAGES
+    for snippet in re.findall(r"<!-- runnable -->\n```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+]
+
+
+def _name(page):
+    return page.relative_to(ROOT).as_posix()
+
+
+def _anchor(heading):
+    """GitHub's anchor for a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def _anchors(page):
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    return {_anchor(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=_name)
+def test_relative_links_exist(page):
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        exists = target.exists() or target in GIVEN_LATER
+        if not exists or (anchor and anchor not in _anchors(target)):
+            broken.append(link)
+    assert broken == []
+
+
+def test_the_pages_name_files_that_exist():
+    plan = (ROOT / "docs" / "design.md").read_text("utf-8").split("```")[1]
+    named = re.findall(r"^  (\w+(?:/|\.py)) ", plan, re.MULTILINE)
+    there = {path.name + "/" * path.is_dir() for path in (ROOT / "entropax").iterdir() if path.name[:2] != "__"}
+    assert len(named) == 15
+    assert sorted(named) == sorted(there)
+
+
+def test_both_readme_and_sac_page_have_a_runnable_snippet():
+    assert [_name(page) for page, _ in RUNNABLE] == ["README.md", "docs/algorithms/sac.md"]
+
+
+@pytest.mark.parametrize(("page", "snippet"), RUNNABLE, ids=[_name(page) for page, _ in RUNNABLE])
+def test_runnable_snippets_run(page, snippet, tmp_path, monkeypatch, capsys):
+    short, count = re.subn(r"steps=10_000", "steps=1_100, log_every=100", snippet)
+    assert count >= 1
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "snippet.py").write_text(short, "utf-8")
+    result = runpy.run_path(str(tmp_path / "snippet.py"))
+    assert result["run"].metrics.rows[-1].step == 1_100
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
+def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
+    from entropax.cli import commands, main
+
+    text = (ROOT / "README.md").read_text("utf-8")
+    block = re.search(r"## Command line\n\n```\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    lines = block.group(1).replace("\\\n", " ").splitlines()
+    words = shlex.split(lines[0])
+    seen = []
+    monkeypatch.setattr(commands, "train", seen.append)
+    main(words[1:])
+    (flags,) = seen
+    assert (flags.env, flags.training.steps, flags.seeds) == ("HalfCheetah-v5", 100_000, 4)
+    assert flags.algorithm.discount == 0.98
+    assert flags.algorithm.temperature.learning_rate == 1e-4
+    assert [line.split()[1] for line in lines] == ["train", "resume", "evaluate", "report", "envs", "export"]
+
+
+def test_the_settings_table_of_sac_is_complete_and_true():
+    import dataclasses
+
+    from entropax.algorithms.sac import SAC
+
+    text = (ROOT / "docs" / "algorithms" / "sac.md").read_text("utf-8")
+    table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, re.MULTILINE))
+    for field in dataclasses.fields(SAC):
+        shown = table[field.name]
+        if isinstance(field.default, int | float):
+            assert float(shown) == field.default, field.name
+        else:
+            assert type(field.default).__name__ in shown, field.name
