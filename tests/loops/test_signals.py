@@ -30,13 +30,14 @@ def _has_row(lines: list[dict]) -> bool:
     return any(line["kind"] == "metrics" for line in lines)
 
 
+EVALUATION = ["--evaluate-every", "300", "--evaluation-episodes", "150"]
 CASES = {
     "warm-up": (_started, 0.05, ["--warmup", "30000", "--steps", "30100", "--log-every", "100"]),
     "training": (_has_row, 0.1, ["--warmup", "100", "--steps", "6000", "--log-every", "200"]),
     "evaluation": (
         _has_row,
         0.6,
-        ["--warmup", "100", "--steps", "400", "--log-every", "200", "--evaluate-every", "300", "--evaluation-episodes", "150"],
+        ["--warmup", "100", "--steps", "400", "--log-every", "200", *EVALUATION],
     ),
 }
 
