@@ -43,7 +43,9 @@ def measure(contender: Contender, seed: int) -> dict[str, Any]:
             command += ["--seed", str(seed + index), "--started", str(time.time())]
             command += ["--cores", *map(str, cores)] if cores else []
             pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-            running.append(subprocess.Popen(command, cwd=folder, env=_environment(), **pipes))
+            # An empty cache: what an earlier run compiled would save this one memory that the peers must spend.
+            variables = _environment() | {"XDG_CACHE_HOME": folder}
+            running.append(subprocess.Popen(command, cwd=folder, env=variables, **pipes))
         try:
             finished = [(process, *process.communicate(timeout=LIMIT)) for process in running]
         except subprocess.TimeoutExpired:
