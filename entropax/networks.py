@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.distributions import TanhNormal
+from entropax.errors import EntropaxError
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 """Bounds of the actor's log standard deviation before the tanh (as in the authors' first release and in SB3)."""
@@ -114,6 +115,11 @@ class LayerNormNetwork(AbstractNetwork):
         return x @ np.asarray(last.weight) + np.asarray(last.bias)
 
 
+def _check_sizes(sizes: tuple[int, ...]) -> None:
+    if not all(size >= 1 for size in sizes):
+        raise EntropaxError(f"hidden_sizes is {sizes}, but a layer without units passes nothing on. Try (256, 256).")
+
+
 class AbstractTorso(eqx.Module):
     """The shape of a network, from which its parameters are drawn."""
 
@@ -130,6 +136,9 @@ class Dense(AbstractTorso):
     hidden_sizes: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     """Units of each hidden layer."""
 
+    def __check_init__(self) -> None:
+        _check_sizes(self.hidden_sizes)
+
     def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> DenseNetwork:
         """Draws the parameters."""
         return DenseNetwork(_layers((inputs, *self.hidden_sizes, outputs), key))
@@ -140,6 +149,9 @@ class LayerNormed(AbstractTorso):
 
     hidden_sizes: tuple[int, ...] = eqx.field(default=(256, 256), static=True)
     """Units of each hidden layer."""
+
+    def __check_init__(self) -> None:
+        _check_sizes(self.hidden_sizes)
 
     def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> LayerNormNetwork:
         """Draws the parameters."""

@@ -99,5 +99,6 @@ def chosen(description: str | None) -> tuple[Task, Path]:
     parser.add_argument("--seeds", type=int, help="number of seeds; default: the task's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     parsed = vars(parser.parse_args())
-    task, results = next(task for task in TASKS if task.env == parsed.pop("env")), parsed.pop("results")
+    env, results = parsed.pop("env"), parsed.pop("results")
+    task = next(task for task in TASKS if task.env == env)
     return dataclasses.replace(task, **{name: value for name, value in parsed.items() if value is not None}), results

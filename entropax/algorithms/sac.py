@@ -19,10 +19,18 @@ from entropax.types import Metrics, Spec, Transition, continuous
 
 
 def values(
-    critics: Critic, observation: Float[Array, " observation"], action: Float[Array, " action"]
-) -> Float[Array, " critic"]:
-    """Q_i(s, a) of every critic of an ensemble."""
-    return jax.vmap(lambda critic: critic(observation, action))(critics)
+    critics: Critic, observations: Float[Array, "batch observation"], actions: Float[Array, "batch action"]
+) -> Float[Array, "critic batch"]:
+    """Q_i(s, a) of every critic of an ensemble; critics outermost, so that no product needs a transposition."""
+    return jax.vmap(lambda critic: jax.vmap(critic)(observations, actions))(critics)
+
+
+def sample(
+    actor: Actor, observations: Float[Array, "batch observation"], *, key: Key[Array, ""]
+) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
+    """One reparameterised action for each observation, with its log-probability in nats."""
+    keys = jax.random.split(key, observations.shape[0])
+    return jax.vmap(lambda observation, k: actor(observation).sample_and_log_prob(key=k))(observations, keys)
 
 
 class SACState(eqx.Module):
@@ -149,14 +157,14 @@ class SAC(AbstractAlgorithm[SACState]):
     ) -> Float[Array, " batch"]:
         """Equation 3 over windows of `n_step` steps."""
 
-        def one(window: Transition, key: Key[Array, ""]) -> Float[Array, ""]:
+        def bootstrap(window: Transition) -> tuple[Array, Array, Array]:
             reward, discount, last = n_step_return(window.reward, window.terminated, window.last, self.discount)
-            observation = window.next_observation[last]
-            action, log_prob = state.actor(observation).sample_and_log_prob(key=key)
-            next_q = jnp.min(values(state.target_critics, observation, action))
-            return soft_target(reward, discount, next_q, alpha, log_prob)
+            return reward, discount, window.next_observation[last]
 
-        return jax.vmap(one)(batch, jax.random.split(key, batch.reward.shape[0]))
+        reward, discount, observations = jax.vmap(bootstrap)(batch)
+        actions, log_probs = sample(state.actor, observations, key=key)
+        next_q = jnp.min(values(state.target_critics, observations, actions), axis=0)
+        return soft_target(reward, discount, next_q, alpha, log_probs)
 
     def _critic_step(
         self, state: SACState, batch: Transition, targets: Float[Array, " batch"]
@@ -164,32 +172,25 @@ class SAC(AbstractAlgorithm[SACState]):
         """Equation 5: regression of every critic on the soft targets."""
 
         def loss(critics: Critic) -> tuple[Float[Array, ""], Float[Array, ""]]:
-            q = jax.vmap(lambda o, a: values(critics, o, a))(batch.observation[:, 0], batch.action[:, 0])
-            return jnp.mean(jax.vmap(critic_loss)(q, targets)), jnp.mean(q)
+            q = values(critics, batch.observation[:, 0], batch.action[:, 0])
+            return jnp.mean(jax.vmap(critic_loss, in_axes=(1, 0))(q, targets)), jnp.mean(q)
 
         (error, q), gradient = jax.value_and_grad(loss, has_aux=True)(state.critics)
         critics, optimiser = adam_step(gradient, state.critic_optimiser, state.critics, self.critic_learning_rate)
-        metrics = {
-            "train/critic_loss": error,
-            "train/q_mean": q,
-            "train/critic_grad_norm": optax.tree.norm(gradient),
-        }
+        norm = optax.tree.norm(gradient)
+        metrics = {"train/critic_loss": error, "train/q_mean": q, "train/critic_grad_norm": norm}
         return replace(state, critics=critics, critic_optimiser=optimiser), metrics
 
     def _policy_step(
         self, spec: Spec, state: SACState, batch: Transition, alpha: Float[Array, ""], *, key: Key[Array, ""]
     ) -> tuple[SACState, Metrics]:
         """Equation 9 for the actor, then equation 18 for alpha on the same samples."""
-        keys = jax.random.split(key, batch.reward.shape[0])
+        observations = batch.observation[:, 0]
 
         def loss(actor: Actor) -> tuple[Float[Array, ""], Float[Array, " batch"]]:
-            def one(observation: Float[Array, " observation"], key: Key[Array, ""]):
-                action, log_prob = actor(observation).sample_and_log_prob(key=key)
-                q = jnp.min(values(state.critics, observation, action))
-                return actor_loss(alpha, log_prob, q), log_prob
-
-            losses, log_probs = jax.vmap(one)(batch.observation[:, 0], keys)
-            return jnp.mean(losses), log_probs
+            actions, log_probs = sample(actor, observations, key=key)
+            q = jnp.min(values(state.critics, observations, actions), axis=0)
+            return jnp.mean(actor_loss(alpha, log_probs, q)), log_probs
 
         (error, log_probs), gradient = jax.value_and_grad(loss, has_aux=True)(state.actor)
         actor, optimiser = adam_step(gradient, state.actor_optimiser, state.actor, self.actor_learning_rate)

@@ -35,6 +35,7 @@ def begin(
     algorithm: AbstractAlgorithm[Any], environment: Episodes[Any], training: Training, *, key: Key[Array, ""]
 ) -> Carry:
     """The carry before the first step."""
+    training.check_window(algorithm.n_step)
     learner_key, reset_key, key = jax.random.split(key, 3)
     spec, n = environment.spec, training.num_envs
     environments, observation = jax.vmap(lambda k: environment.reset(key=k))(jax.random.split(reset_key, n))
@@ -62,7 +63,7 @@ def _step(
     rows = replays.pack(transition(carry.observation, action, step))
     finite = jnp.all(jnp.isfinite(rows), axis=-1)
     ended = step.terminated | step.truncated
-    returns, lengths = carry.episode_return + step.reward, carry.episode_length + 1
+    returns, lengths = carry.episode_return + jnp.where(finite, step.reward, 0), carry.episode_length + 1
     metrics = {
         "rollout/return_sum": jnp.sum(jnp.where(ended, returns, 0)),
         "rollout/length_sum": jnp.sum(jnp.where(ended, lengths, 0)).astype(jnp.float32),

@@ -160,8 +160,8 @@ class Driver:
         self.event("nonfinite", message)
         if self.training.on_nonfinite == "stop":
             raise NonFiniteError(
-                f"{message}. Such steps are not stored and such updates not kept, and the last checkpoint in "
-                f"{self.path} is whole. Mend the environment or lower the learning rates, or go on without them: "
+                f"{message}. Such steps are not stored and such updates not kept; a checkpoint in {self.path} is "
+                f"whole. Mend the environment or lower the learning rates, or go on without them: "
                 "--on-nonfinite skip."
             )
         self.display.say(f"{message}; skipped.")

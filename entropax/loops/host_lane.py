@@ -41,6 +41,7 @@ class HostLane(AbstractLane):
         seeds: tuple[int, ...],
         device: JaxDevice,
     ):
+        training.check_window(algorithm.n_step)
         self.algorithm, self.training, self.device = algorithm, training, device
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
         self.warnings = environments[0].warnings
@@ -159,10 +160,9 @@ class HostLane(AbstractLane):
 
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean return and length of deterministic episodes from fixed starts."""
-        self._refresh()
         results = [
             run_episodes(self.evaluation, actor.mode_on_host, episodes, seed + 2**31)
-            for actor, seed in zip(self._mirror.actors, self.seeds, strict=True)
+            for actor, seed in zip(_Mirror(self.actor()).actors, self.seeds, strict=True)
         ]
         returns, lengths = np.array([np.mean(r, axis=1) for r in results], np.float32).T
         return returns, lengths

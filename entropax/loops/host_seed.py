@@ -50,7 +50,7 @@ class HostSeed:
         rows = pack(transition(self.observation, action, step))
         finite = np.isfinite(rows).all(-1)
         self.replay.add(rows, step.valid & finite)
-        self._return += np.where(step.valid, step.reward, 0)
+        self._return += np.where(step.valid & finite, step.reward, 0)
         self._length += step.valid
         self.observation = step.observation
         ended = step.terminated | step.truncated

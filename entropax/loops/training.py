@@ -46,10 +46,28 @@ class Training:
                 raise EntropaxError(f"Training: {name} is {vars(self)[name]}, but 1 is the least.")
         if self.evaluate_every < 0 or self.warmup < 0:
             raise EntropaxError("Training: evaluate_every and warmup count steps and cannot be negative; 0 is none.")
+        if self.steps <= self.warmup:
+            raise EntropaxError(
+                f"Training: {self.steps} steps are over before the {self.warmup} random ones of the warm-up, so "
+                "nothing would be learned. Raise steps or lower warmup."
+            )
         if self.capacity < self.num_envs * 2:
             raise EntropaxError(
                 f"Training: a replay of {self.capacity} steps is too small for {self.num_envs} environments, which "
                 f"need a ring of at least 2 each. Set capacity to {2 * self.num_envs} or more."
+            )
+
+    def check_window(self, n_step: int) -> None:
+        """Refuses windows longer than the steps that a ring holds when the first batch is drawn.
+
+        Raises:
+            EntropaxError: `n_step` exceeds the warm-up of one environment copy, or the room of its ring.
+        """
+        held = min(self.warmup_rounds * self.train_every, self.rows // self.num_envs)
+        if n_step > held:
+            raise EntropaxError(
+                f"n_step is {n_step}, but the first batch is drawn when each environment copy has {held} steps in "
+                f"the replay. Set warmup and capacity to {n_step * self.num_envs} or more."
             )
 
     @property
