@@ -113,7 +113,7 @@ def test_observations_stay_in_the_declared_box(task):
         return state, step
 
     _, steps = jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(jax.random.key(1), 500)))(state)
-    for values in (observation[None], steps.observation, steps.final_observation):
+    for values in map(np.asarray, (observation[None], steps.observation, steps.final_observation)):
         assert ((values >= low) & (values <= high)).all()
     assert episodes.spec.observation_size == task.observation.size
     assert (steps.truncated | steps.terminated).sum() >= 500 // task.time_limit

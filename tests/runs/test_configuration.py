@@ -34,7 +34,7 @@ ALGORITHM = SAC(
         SAC(temperature=Fixed(0.2)),
         SAC(temperature=Dual(target_entropy=Anneal())),
         Training(),
-        Training(steps=7, acting="overlapped"),
+        Training(steps=7_000, acting="overlapped"),
         Spec(3, Bounds((-2.0, -math.inf), (2.0, math.inf))),
         Spec(4, Categories(6)),
     ],
