@@ -1,12 +1,14 @@
 """Networks as array-only PyTrees: a network maps one example, `vmap` makes the batch.
 
 Every network has a NumPy twin, `on_host`, for acting between two updates: on a host environment a compiled call costs
-more to launch than these few small products cost to compute. Tests hold both forms equal.
+more to launch than these few small products cost to compute. The twin is a plain function, because a method of an
+Equinox module costs more to look up than such a product. Tests hold both forms equal.
 """
 
 import abc
 import math
 from collections.abc import Callable
+from typing import TypeAlias
 
 import equinox as eqx
 import jax
@@ -20,6 +22,9 @@ from entropax.errors import EntropaxError
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
 """Bounds of the actor's log standard deviation before the tanh (as in the authors' first release and in SB3)."""
 
+HostFunction: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""A map in NumPy with a leading axis, `[envs, inputs] -> [envs, outputs]`."""
+
 
 class Affine(eqx.Module):
     """An affine map, Glorot-uniform weight and zero bias."""
@@ -30,6 +35,11 @@ class Affine(eqx.Module):
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         """`x W + b`."""
         return x @ self.weight + self.bias
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        weight, bias = np.asarray(self.weight), np.asarray(self.bias)
+        return lambda x: x @ weight + bias
 
 
 def linear(inputs: int, outputs: int, *, key: Key[Array, ""]) -> Affine:
@@ -52,8 +62,8 @@ class AbstractNetwork(eqx.Module):
         """Maps one example."""
 
     @abc.abstractmethod
-    def on_host(self, x: np.ndarray) -> np.ndarray:
-        """The same map in NumPy, `[envs, inputs] -> [envs, outputs]`; the leaves must be NumPy arrays."""
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy; it reads the leaves, which must be NumPy arrays, at each call."""
 
 
 class DenseNetwork(AbstractNetwork):
@@ -68,12 +78,16 @@ class DenseNetwork(AbstractNetwork):
             x = jax.nn.relu(layer(x))
         return last(x)
 
-    def on_host(self, x: np.ndarray) -> np.ndarray:
-        """The same map in NumPy, with a leading axis."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = np.maximum(x @ layer.weight + layer.bias, 0)  # pyright: ignore[reportOperatorIssue]
-        return np.asarray(x @ last.weight + last.bias)
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        *hidden, last = [layer.on_host() for layer in self.layers]
+
+        def apply(x: np.ndarray) -> np.ndarray:
+            for layer in hidden:
+                x = np.maximum(layer(x), 0)
+            return last(x)
+
+        return apply
 
 
 class Norm(eqx.Module):
@@ -87,11 +101,16 @@ class Norm(eqx.Module):
         centred = x - jnp.mean(x)
         return centred * jax.lax.rsqrt(jnp.mean(centred**2) + 1e-6) * self.scale + self.offset
 
-    def on_host(self, x: np.ndarray) -> np.ndarray:
-        """The same in NumPy, with a leading axis."""
-        centred = x - x.mean(-1, keepdims=True)
-        variance = np.square(centred).mean(-1, keepdims=True)
-        return centred / np.sqrt(variance + np.float32(1e-6)) * np.asarray(self.scale) + np.asarray(self.offset)
+    def on_host(self) -> HostFunction:
+        """The same in NumPy."""
+        scale, offset = np.asarray(self.scale), np.asarray(self.offset)
+
+        def apply(x: np.ndarray) -> np.ndarray:
+            centred = x - x.mean(-1, keepdims=True)
+            variance = np.square(centred).mean(-1, keepdims=True)
+            return centred / np.sqrt(variance + np.float32(1e-6)) * scale + offset
+
+        return apply
 
 
 class LayerNormNetwork(AbstractNetwork):
@@ -107,12 +126,17 @@ class LayerNormNetwork(AbstractNetwork):
             x = jax.nn.relu(norm(layer(x)))
         return last(x)
 
-    def on_host(self, x: np.ndarray) -> np.ndarray:
-        """The same map in NumPy, with a leading axis."""
-        *hidden, last = self.layers
-        for layer, norm in zip(hidden, self.norms, strict=True):
-            x = np.maximum(norm.on_host(x @ np.asarray(layer.weight) + np.asarray(layer.bias)), 0)
-        return x @ np.asarray(last.weight) + np.asarray(last.bias)
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        *hidden, last = [layer.on_host() for layer in self.layers]
+        normed = list(zip(hidden, [norm.on_host() for norm in self.norms], strict=True))
+
+        def apply(x: np.ndarray) -> np.ndarray:
+            for layer, norm in normed:
+                x = np.maximum(norm(layer(x)), 0)
+            return last(x)
+
+        return apply
 
 
 def _check_sizes(sizes: tuple[int, ...]) -> None:
@@ -169,16 +193,25 @@ class Actor(eqx.Module):
         mean, log_std = jnp.split(self.network(observation), 2)
         return TanhNormal(mean, jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
 
-    def sample_on_host(self, observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws actions `[envs, action]` in [-1, 1] in NumPy; the leaves must be NumPy arrays."""
-        mean, log_std = np.split(self.network.on_host(observations), 2, axis=-1)
-        noise = generator.standard_normal(mean.shape, np.float32)
-        return np.tanh(mean + np.exp(np.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)) * noise)
 
-    def mode_on_host(self, observations: np.ndarray) -> np.ndarray:
-        """The deterministic actions tanh(mean), `[envs, action]`, in NumPy."""
-        mean, _ = np.split(self.network.on_host(observations), 2, axis=-1)
-        return np.tanh(mean)
+class HostPolicy:
+    """An actor's NumPy twin; it reads the actor's leaves, which must be NumPy arrays, at each call."""
+
+    def __init__(self, actor: Actor):
+        self._network = actor.network.on_host()
+
+    def sample(self, observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Draws actions `[envs, action]` in [-1, 1]."""
+        output = self._network(observations)
+        size = output.shape[-1] // 2
+        mean, log_std = output[:, :size], output[:, size:]
+        noise = generator.standard_normal(mean.shape, np.float32)
+        return np.tanh(mean + np.exp(np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)) * noise)
+
+    def mode(self, observations: np.ndarray) -> np.ndarray:
+        """The deterministic actions tanh(mean), `[envs, action]`."""
+        output = self._network(observations)
+        return np.tanh(output[:, : output.shape[-1] // 2])
 
 
 class Critic(eqx.Module):

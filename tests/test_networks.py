@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic, Dense, LayerNormed, ensemble
+from entropax.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic, Dense, HostPolicy, LayerNormed, ensemble
 
 TORSOS = [Dense((16, 8)), LayerNormed((16, 8)), Dense(()), LayerNormed((5,))]
 
@@ -24,7 +24,7 @@ def test_on_host_equals_the_compiled_form(torso):
     network = _perturbed(torso.init(5, 3, key=jax.random.key(0)), jax.random.key(1))
     x = np.random.default_rng(2).normal(size=(7, 5)).astype(np.float32)
     expected = jax.vmap(network)(x)
-    found = jax.tree.map(np.asarray, network).on_host(x)
+    found = jax.tree.map(np.asarray, network).on_host()(x)
     assert isinstance(found, np.ndarray)
     assert found.shape == (7, 3)
     assert found.dtype == np.float32
@@ -74,9 +74,9 @@ def test_critic_is_one_number_that_depends_on_the_action():
 def test_samples_on_host_follow_the_policys_distribution():
     actor = _perturbed(Actor(Dense((8,)).init(3, 4, key=jax.random.key(0))), jax.random.key(1))
     observation = np.array([0.2, -0.5, 1.0], np.float32)
-    policy, host = actor(jnp.asarray(observation)), jax.tree.map(np.asarray, actor)
+    policy, host = actor(jnp.asarray(observation)), HostPolicy(jax.tree.map(np.asarray, actor))
     n = 40_000
-    actions = host.sample_on_host(np.tile(observation, (n, 1)), np.random.default_rng(0))
+    actions = host.sample(np.tile(observation, (n, 1)), np.random.default_rng(0))
     assert actions.shape == (n, 2)
     assert actions.dtype == np.float32
     assert np.abs(actions).max() <= 1
@@ -86,7 +86,7 @@ def test_samples_on_host_follow_the_policys_distribution():
     saturated = (np.abs(actions) > 0.5).mean(0)
     np.testing.assert_allclose(saturated, policy.saturation(0.5), atol=0.012)
     assert len(np.unique(actions[:, 0])) > n // 2
-    np.testing.assert_allclose(host.mode_on_host(observation[None])[0], policy.mode(), rtol=1e-5)
+    np.testing.assert_allclose(host.mode(observation[None])[0], policy.mode(), rtol=1e-5)
 
 
 @pytest.mark.parametrize(("bias", "expected"), [(-100.0, LOG_STD_MIN), (100.0, LOG_STD_MAX)])
@@ -97,5 +97,5 @@ def test_log_std_is_clipped_on_device_and_on_host(bias, expected):
     actor = Actor(type(network)((layer,)))
     assert float(actor(jnp.ones(2)).log_std[0]) == expected
     latent = np.random.default_rng(0).standard_normal((5, 1), np.float32) * np.exp(np.float32(expected))
-    found = jax.tree.map(np.asarray, actor).sample_on_host(np.ones((5, 2), np.float32), np.random.default_rng(0))
+    found = HostPolicy(jax.tree.map(np.asarray, actor)).sample(np.ones((5, 2), np.float32), np.random.default_rng(0))
     np.testing.assert_allclose(found, np.tanh(latent), rtol=1e-5)

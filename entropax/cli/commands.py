@@ -1,6 +1,7 @@
 """What each command does: a dataclass of its flags, and a function."""
 
 import dataclasses
+import functools
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -86,9 +87,9 @@ def evaluate(flags: Evaluate) -> None:
     generator = np.random.default_rng(flags.seed)
     print("seed  episodes  return mean  return std  length mean")
     for position, seed in enumerate(run.manifest.seeds):
-        actor = run.actor(position)
-        policy = (lambda o, a=actor: a.sample_on_host(o, generator)) if flags.stochastic else actor.mode_on_host
-        returns, lengths = run_episodes(environment, policy, flags.episodes, flags.seed)
+        policy = run.host_policy(position)
+        act = functools.partial(policy.sample, generator=generator) if flags.stochastic else policy.mode
+        returns, lengths = run_episodes(environment, act, flags.episodes, flags.seed)
         mean, std = np.mean(returns), np.std(returns)
         print(f"{seed:>4}  {len(returns):>8}  {mean:>11.2f}  {std:>10.2f}  {np.mean(lengths):>11.1f}")
     environment.close()

@@ -22,7 +22,7 @@ from entropax.loops.host_seed import HostSeed
 from entropax.loops.lane import AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
-from entropax.networks import Actor
+from entropax.networks import Actor, HostPolicy
 from entropax.replay import unpack
 from entropax.types import continuous
 
@@ -114,7 +114,7 @@ class HostLane(AbstractLane):
                 self._refresh()
             for seed, worker in enumerate(self.workers):
                 for _ in range(self.training.train_every):
-                    worker.step(self._mirror.actors[seed])
+                    worker.step(self._mirror.policies[seed])
             if overlapped:
                 self._refresh()
             shape, window = self._rows_shape(), self.algorithm.n_step
@@ -161,8 +161,8 @@ class HostLane(AbstractLane):
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean return and length of deterministic episodes from fixed starts."""
         results = [
-            run_episodes(self.evaluation, actor.mode_on_host, episodes, seed + 2**31)
-            for actor, seed in zip(_Mirror(self.actor()).actors, self.seeds, strict=True)
+            run_episodes(self.evaluation, policy.mode, episodes, seed + 2**31)
+            for policy, seed in zip(_Mirror(self.actor()).policies, self.seeds, strict=True)
         ]
         returns, lengths = np.array([np.mean(r, axis=1) for r in results], np.float32).T
         return returns, lengths
@@ -204,16 +204,12 @@ class _Mirror:
         seeds = leaves[0].shape[0]
         self._buffer = np.concatenate([leaf.reshape(seeds, -1) for leaf in leaves], axis=1)
         ends = np.cumsum([0] + [leaf[0].size for leaf in leaves])
-        self.actors: list[Actor] = [
-            jax.tree.unflatten(
-                structure,
-                [
-                    row[start:end].reshape(leaf.shape[1:])
-                    for leaf, start, end in zip(leaves, ends[:-1], ends[1:], strict=True)
-                ],
-            )
-            for row in self._buffer
-        ]
+
+        def views(row: np.ndarray) -> Actor:
+            parts = zip(leaves, ends[:-1], ends[1:], strict=True)
+            return jax.tree.unflatten(structure, [row[a:b].reshape(leaf.shape[1:]) for leaf, a, b in parts])
+
+        self.policies = [HostPolicy(views(row)) for row in self._buffer]
 
     def copy(self, flat: np.ndarray) -> None:
         """Takes in raveled actors `[seeds, parameters]`."""

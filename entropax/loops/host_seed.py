@@ -8,7 +8,7 @@ import numpy as np
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STEP_CULPRITS, broken_steps
-from entropax.networks import Actor
+from entropax.networks import HostPolicy
 from entropax.replay import HostReplay, pack
 from entropax.types import continuous, transition
 
@@ -41,9 +41,9 @@ class HostSeed:
         size = (len(self.observation), self.bounds.size)
         self._step(self.generator.uniform(-1, 1, size).astype(np.float32))
 
-    def step(self, actor: Actor) -> None:
+    def step(self, policy: HostPolicy) -> None:
         """One step of the policy's actions."""
-        self._step(actor.sample_on_host(self.observation, self.generator))
+        self._step(policy.sample(self.observation, self.generator))
 
     def _step(self, action: np.ndarray) -> None:
         step = self.environments.step(self.bounds.to_environment(action))

@@ -11,7 +11,7 @@ import numpy as np
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
 from entropax.loops.training import Training
-from entropax.networks import Actor
+from entropax.networks import Actor, HostPolicy
 from entropax.runs import (
     MetricsTable,
     RunManifest,
@@ -88,6 +88,16 @@ class Run:
             raise EntropaxError(f"{self.path} has {count} seeds; seed {seed} is not among 0 to {count - 1}.")
         return jax.tree.map(lambda leaf: np.asarray(leaf)[seed], self.actors)
 
+    def host_policy(self, seed: int = 0) -> HostPolicy:
+        """The same policy as functions of NumPy batches, made once."""
+        if seed not in self._host_policies:
+            self._host_policies[seed] = HostPolicy(self.actor(seed))
+        return self._host_policies[seed]
+
+    @functools.cached_property
+    def _host_policies(self) -> dict[int, HostPolicy]:
+        return {}
+
     def policy(self, observation: np.ndarray, *, seed: int = 0) -> np.ndarray:
         """The deterministic action, in the environment's units, for one observation or a batch of them."""
         observation = np.asarray(observation, np.float32)
@@ -98,7 +108,7 @@ class Run:
             )
         flat = observation.reshape(-1, self.spec.observation_size)
         bounds = continuous(self.spec)
-        actions = bounds.to_environment(self.actor(seed).mode_on_host(flat))
+        actions = bounds.to_environment(self.host_policy(seed).mode(flat))
         return actions.reshape(*observation.shape[:-1], bounds.size)
 
 

@@ -12,6 +12,7 @@ import pytest
 from entropax import EntropaxError, Training, fit, load
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
+from entropax.networks import HostPolicy
 from entropax.runs import read_checkpoint_meta
 
 UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
@@ -103,16 +104,16 @@ def test_overlapped_acting_is_one_round_late(small, loop, acting, late, monkeypa
     lane = HostLane(small, [environment], evaluation, training, (0,), jax.local_devices()[0])
     made, used = [], []
     worker = lane.workers[0]
-    step = worker.step
+    step, probe = worker.step, np.ones((1, 3), np.float32)
 
-    def noted(actor):
-        used.append(actor.network.layers[0].weight.copy())
-        step(actor)
+    def noted(policy):
+        used.append(policy.mode(probe))
+        step(policy)
 
     monkeypatch.setattr(worker, "step", noted)
     lane.warm_up(50)
     for _ in range(5):
-        made.append(lane.actor().network.layers[0].weight[0])
+        made.append(HostPolicy(jax.tree.map(lambda leaf: leaf[0], lane.actor())).mode(probe))
         lane.advance(1)
     for number in range(5):
         np.testing.assert_array_equal(used[number], made[max(number - late, 0)])
