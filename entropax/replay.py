@@ -5,7 +5,7 @@ environment next to one another, so that a window of n consecutive steps needs n
 PyTree for compiled loops; the host form is NumPy for Gymnasium.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -78,6 +78,19 @@ def sample(replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""])
     return replay.rows[env[:, None], (first[:, None] + jnp.arange(window)[None]) % capacity]
 
 
+class Draw(NamedTuple):
+    """Windows chosen from a host replay."""
+
+    env: np.ndarray
+    """Whose ring, `[*shape]`."""
+    slots: np.ndarray
+    """Positions in the ring, `[*shape, window]`."""
+    cursor: np.ndarray
+    """Each ring's cursor once the rows that were coming are stored."""
+    awaits: bool
+    """Whether a row that was coming is among the chosen."""
+
+
 class HostReplay:
     """The host form, written in place; `arrays` is all there is to checkpoint."""
 
@@ -95,13 +108,24 @@ class HostReplay:
                 self.cursor[env] = (self.cursor[env] + 1) % capacity
                 self.size[env] = min(self.size[env] + 1, capacity)
 
-    def sample(self, shape: tuple[int, ...], window: int, generator: np.random.Generator) -> np.ndarray:
-        """Draws windows `[*shape, window, width]` as the device form does."""
+    def draw(self, shape: tuple[int, ...], window: int, generator: np.random.Generator, coming: int = 0) -> Draw:
+        """Chooses windows as the device form does, among the stored rows and `coming` more in each ring."""
         num_envs, capacity, _ = self.rows.shape
+        cursor, size = (self.cursor + coming) % capacity, np.minimum(self.size + coming, capacity)
         env = generator.integers(num_envs, size=shape)
-        start = generator.integers(np.maximum(self.size[env] - window + 1, 1))
-        first = (self.cursor - self.size)[env] + start
-        return self.rows[env[..., None], (first[..., None] + np.arange(window)) % capacity]
+        start = generator.integers(np.maximum(size[env] - window + 1, 1))
+        slots = ((cursor - size)[env] + start)[..., None] + np.arange(window)
+        slots %= capacity
+        awaits = bool(((slots - self.cursor[env][..., None]) % capacity < coming).any())
+        return Draw(env, slots, cursor, awaits)
+
+    def read(self, draw: Draw) -> np.ndarray:
+        """The rows of a draw, `[*shape, window, width]`."""
+        return self.rows[draw.env[..., None], draw.slots]
+
+    def sample(self, shape: tuple[int, ...], window: int, generator: np.random.Generator) -> np.ndarray:
+        """Draws windows of stored rows, `[*shape, window, width]`."""
+        return self.read(self.draw(shape, window, generator))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The written part, oldest row first in each ring, and each ring's size."""

@@ -116,3 +116,24 @@ def test_what_arrays_gave_loads_into_a_replay_that_samples_and_goes_on_identical
             for _ in range(3):
                 replay.add(rows, np.array([True, False]))
     np.testing.assert_array_equal(host.arrays()["rows"][0], again.arrays()["rows"][0])
+
+
+@pytest.mark.parametrize("writes", [3, 8, 13])
+@pytest.mark.parametrize(("window", "coming"), [(1, 1), (3, 2)])
+def test_draw_ahead_of_coming_steps_is_the_draw_after_them(writes, window, coming):
+    _, before, _ = _filled(2, 16, writes)
+    _, after, _ = _filled(2, 16, writes + coming)
+    awaited = 0
+    for seed in range(200):
+        ahead = before.draw((4,), window, np.random.default_rng(seed), coming)
+        later = after.draw((4,), window, np.random.default_rng(seed))
+        np.testing.assert_array_equal(ahead.env, later.env)
+        np.testing.assert_array_equal(ahead.slots, later.slots)
+        np.testing.assert_array_equal(ahead.cursor, after.cursor)
+        rows = after.read(later)
+        assert ahead.awaits == (rows[..., 0] >= writes).any()
+        assert not later.awaits
+        if not ahead.awaits:
+            np.testing.assert_array_equal(before.read(ahead), rows)
+        awaited += ahead.awaits
+    assert 0 < awaited < 200

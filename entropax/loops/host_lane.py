@@ -1,7 +1,9 @@
 """Seeds on Gymnasium environments: act and step in NumPy, update in one compiled program for all seeds of the lane.
 
-The order within a seed is strict: an action comes from the newest parameters, unless `acting="overlapped"`, which acts
-one round of updates late so that stepping hides behind the update. Lanes overlap one another either way.
+The order within a seed is strict: an action comes from the newest parameters, and a batch from all steps so far, unless
+`acting="overlapped"`, which acts one round of updates late so that acting too hides behind the update. Batches are
+chosen before the steps of their round, and an update that was dealt none of these steps starts at once, while they are
+made: its result is the same, only earlier. Lanes overlap one another either way.
 """
 
 import functools
@@ -63,9 +65,6 @@ class HostLane(AbstractLane):
     def _learner(self) -> Any:
         return jax.tree.unflatten(self._structure, self._leaves)
 
-    def _rows_shape(self) -> tuple[int, ...]:
-        return (self.training.updates, self.algorithm.batch_size)
-
     def _one_update(
         self, learner: Any, rows: Float[Array, "batch window width"], key: Key[Array, ""]
     ) -> tuple[Any, dict[str, Array]]:
@@ -108,21 +107,28 @@ class HostLane(AbstractLane):
 
     def advance(self, rounds: int) -> None:
         """Rounds of acting, stepping and updating; the last update may still run when it returns."""
-        overlapped = self.training.acting == "overlapped"
+        shape = (self.training.updates, self.algorithm.batch_size)
         for _ in range(rounds):
-            if not overlapped:
+            if self.training.acting == "newest":
                 self._refresh()
-            for seed, worker in enumerate(self.workers):
+            draws = [w.draw(shape, self.algorithm.n_step, self.training.train_every) for w in self.workers]
+            launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
+            if launched:
+                self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)])
+            for worker, policy in zip(self.workers, self._mirror.policies, strict=True):
                 for _ in range(self.training.train_every):
-                    worker.step(self._mirror.policies[seed])
-            if overlapped:
+                    worker.step(policy)
+            if self.training.acting == "overlapped":
                 self._refresh()
-            shape, window = self._rows_shape(), self.algorithm.n_step
-            rows = np.stack([worker.sample(shape, window) for worker in self.workers])
-            number = np.full(len(self.seeds), self.rounds, np.int32)
-            inputs = (rows, self._keys, number)
-            self._leaves, self._sums, self._flat_actor = self._program(self._leaves, self._sums, *inputs)
+            if not launched:
+                self._launch([w.read(draw) for w, draw in zip(self.workers, draws, strict=True)])
             self.rounds += 1
+
+    def _launch(self, rows: list[np.ndarray]) -> None:
+        """Starts a round's updates."""
+        number = np.full(len(self.seeds), self.rounds, np.int32)
+        inputs = (np.stack(rows), self._keys, number)
+        self._leaves, self._sums, self._flat_actor = self._program(self._leaves, self._sums, *inputs)
 
     def _refresh(self) -> None:
         """Copies the newest parameters to the host, waiting for the update that makes them."""

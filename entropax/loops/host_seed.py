@@ -9,7 +9,7 @@ from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STEP_CULPRITS, broken_steps
 from entropax.networks import HostPolicy
-from entropax.replay import HostReplay, pack
+from entropax.replay import Draw, HostReplay, pack
 from entropax.types import continuous, transition
 
 _NOTHING = {"rollout/return_sum": 0.0, "rollout/length_sum": 0.0, "rollout/episodes": 0.0} | {
@@ -66,9 +66,18 @@ class HostSeed:
             self._restarts += 1
             self._start()
 
-    def sample(self, shape: tuple[int, ...], window: int) -> np.ndarray:
-        """Windows of stored rows, `[*shape, window, width]`."""
-        return self.replay.sample(shape, window, self.generator)
+    def draw(self, shape: tuple[int, ...], window: int, coming: int) -> Draw:
+        """Chooses windows among the stored steps and the `coming` ones of each environment."""
+        return self.replay.draw(shape, window, self.generator, coming)
+
+    def read(self, draw: Draw) -> np.ndarray:
+        """The rows of a draw, `[*shape, window, width]`, after the steps that it counted on.
+
+        Chosen anew where one of those was not stored, being broken or a vector environment's step of resetting.
+        """
+        if (self.replay.cursor == draw.cursor).all():
+            return self.replay.read(draw)
+        return self.replay.sample(draw.env.shape, draw.slots.shape[-1], self.generator)
 
     def hand_over(self) -> None:
         """Moves what the episodes summed up to into `sums` and starts anew."""

@@ -1,0 +1,75 @@
+"""The host lane: an early update is the same update, and a draw is made good where a step was not stored."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from entropax.loops.assemble import build
+from entropax.loops.host_lane import HostLane
+from entropax.loops.host_seed import HostSeed
+from entropax.replay import HostReplay
+
+
+def _advanced(small, loop, launches):
+    """A lane after 60 rounds, with whether each round's update came before its steps in `launches`."""
+    training = dataclasses.replace(loop, warmup=100)
+    environments = [build("Pendulum-v1", 1) for _ in range(2)]
+    lane = HostLane(small, environments, build("Pendulum-v1", 1), training, (0, 1), jax.local_devices()[0])
+    lane.warm_up(100)
+    launch = lane._launch
+
+    def noted(rows):
+        launches.append(int(lane.workers[0].replay.size[0]) == lane.rounds)
+        launch(rows)
+
+    lane._launch = noted
+    lane.advance(60)
+    lane.close()
+    return lane
+
+
+def test_update_that_starts_before_its_rounds_steps_gives_the_same_run(small, loop, monkeypatch):
+    natural, sequential = [], []
+    early = _advanced(small, loop, natural)
+    draw = HostReplay.draw
+
+    def awaiting(self, *arguments):
+        return draw(self, *arguments)._replace(awaits=True)
+
+    monkeypatch.setattr(HostReplay, "draw", awaiting)
+    late = _advanced(small, loop, sequential)
+    assert not any(sequential)
+    assert 5 < sum(natural) < 60
+    jax.tree.map(np.testing.assert_array_equal, early.actor(), late.actor())
+    for one, other in zip(early.workers, late.workers, strict=True):
+        np.testing.assert_array_equal(one.replay.rows, other.replay.rows)
+
+
+def test_a_draw_that_counted_on_a_step_which_was_not_stored_is_made_anew(loop, monkeypatch):
+    environments = build("Pendulum-v1", 1)
+    worker = HostSeed(environments, loop, 0)
+    for _ in range(3):
+        worker.step_randomly()
+    step = environments.step
+    monkeypatch.setattr(type(environments), "step", lambda _, a: step(a)._replace(valid=np.zeros(1, bool)))
+    draw = worker.draw((64,), 1, 1)
+    assert draw.awaits
+    worker.step_randomly()
+    rows = worker.read(draw)
+    assert rows.shape == (64, 1, worker.replay.rows.shape[-1])
+    stored = {row.tobytes() for row in worker.replay.rows[0, :3]}
+    assert {row.tobytes() for row in rows[:, 0]} == stored
+
+
+@pytest.mark.parametrize("steps", [2, 3])
+def test_a_draw_reads_the_steps_that_it_counted_on(loop, steps):
+    worker = HostSeed(build("Pendulum-v1", 1), loop, 0)
+    for _ in range(3):
+        worker.step_randomly()
+    draw = worker.draw((256,), 1, steps)
+    for _ in range(steps):
+        worker.step_randomly()
+    drawn = {row.tobytes() for row in worker.read(draw)[:, 0]}
+    assert drawn == {row.tobytes() for row in worker.replay.rows[0, : 3 + steps]}
