@@ -87,6 +87,8 @@ class Driver:
                 self._advance_to(self._next_stop(), stop)
                 if not warming:
                     self._log_row(before, stop)
+                elif self.rounds == self.training.warmup_rounds:
+                    self.event("warmup_done", "updates begin")
                 if stop.requested:
                     self._leave(stop)
                 due = self.training.checkpoint_every

@@ -186,7 +186,7 @@ def _condensed(logged: Sequence[RunEvent]) -> list[tuple[RunEvent, int]]:
     """Events with how many of the same name in a row they stand for; the last one is the one shown."""
     found: list[tuple[RunEvent, int]] = []
     for event in logged:
-        again = found and found[-1][0].name == event.name and event.name in ("checkpoint", "evaluation", "nonfinite")
+        again = found and found[-1][0].name == event.name and event.name in ("checkpoint", "nonfinite")
         found[-1:] = [(event, found[-1][1] + 1)] if again else [*found[-1:], (event, 1)]
     return found
 
