@@ -1,28 +1,34 @@
-"""Learning curves of Entropax's SAC with its own defaults, all seeds in one run."""
+"""Learning curves of Entropax's SAC with its own defaults, all seeds in one run; a stopped one goes on."""
 
-import tempfile
-import time
+import shutil
+from pathlib import Path
 
 import tasks
 
 import entropax
 
 
-def learn(task: tasks.Task) -> dict[str, dict[str, list[float] | float]]:
-    """Trains all seeds; returns, by seed, the steps of the evaluations, their returns, and the seconds of the run."""
+def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | float]]:
+    """Trains all seeds, or goes on where a stopped run left off.
+
+    Returns, by seed, the steps of the evaluations, their returns, and the seconds of the run.
+    """
     training = entropax.Training(
         steps=task.steps,
         warmup=100,  # As SBX and Stable-Baselines3 have it.
         log_every=min(1_000, task.evaluate_every),
         evaluate_every=task.evaluate_every,
         evaluation_episodes=tasks.EPISODES,
-        checkpoint_every=task.steps,
+        checkpoint_every=task.evaluate_every,
     )
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as root:
+    started = next((entropax.load(path.parent) for path in root.glob("*/checkpoints")), None)
+    if started is None or started.training != training or len(started.manifest.seeds) != task.seeds:
+        shutil.rmtree(root, ignore_errors=True)
         run = entropax.fit(entropax.SAC(), task.env, training, seeds=task.seeds, root=root)
-        steps, returns = run.metrics.series("eval/mean_reward")
-    seconds = time.perf_counter() - started
+    else:
+        run = entropax.resume(started.path)
+    steps, returns = run.metrics.series("eval/mean_reward")
+    seconds = run.metrics.rows[-1].seconds
     return {
         str(seed): {"steps": steps.tolist(), "returns": returns[:, seed].tolist(), "seconds": seconds}
         for seed in range(task.seeds)
@@ -37,7 +43,9 @@ def main() -> None:
         print(f"{path} is complete.")
         return
     versions = tasks.versions("entropax", "jax", "equinox", "optax", "gymnasium", "mujoco", "numpy")
-    tasks.write(path, {**tasks.header("entropax", task, versions), "seeds": learn(task)})
+    root = results / ".runs" / path.stem
+    tasks.write(path, {**tasks.header("entropax", task, versions), "seeds": learn(task, root)})
+    shutil.rmtree(root)
 
 
 if __name__ == "__main__":
