@@ -201,8 +201,11 @@ class TanhNormal(AbstractDistribution):
     entropy_kind: ClassVar[EntropyKind] = "estimate"  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
-        """A reparameterised action in [-1, 1] and its log-density in nats; tanh is never inverted."""
-        noise = jax.random.normal(key, self.mean.shape, self.mean.dtype)
+        """A reparameterised action in [-1, 1] and its log-density in nats."""
+        return self.reparameterised(jax.random.normal(key, self.mean.shape, self.mean.dtype))
+
+    def reparameterised(self, noise: Float[Array, " action"]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
+        """The action that standard normal noise becomes, with its log-density in nats; tanh is never inverted."""
         latent = self.mean + jnp.exp(self.log_std) * noise
         log_prob = jnp.sum(_normal_log_density(noise, self.log_std) - log_tanh_derivative(latent))
         return jnp.tanh(latent), log_prob

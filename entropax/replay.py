@@ -70,10 +70,11 @@ def sample(replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""])
     A window never wraps past the newest row; it may run past an episode's end, which `last` marks.
     """
     num_envs, capacity, _ = replay.rows.shape
-    env_key, start_key = jax.random.split(key)
-    env = jax.random.randint(env_key, (batch_size,), 0, num_envs)
+    # One call to the generator; the remainder favours a start by at most 2e-4 of its chance at a million rows.
+    env_bits, start_bits = jax.random.bits(key, (2, batch_size))
+    env = (env_bits % num_envs).astype(jnp.int32)
     starts = jnp.maximum(replay.size[env] - window + 1, 1)
-    start = jax.random.randint(start_key, (batch_size,), 0, starts)
+    start = (start_bits % starts.astype(jnp.uint32)).astype(jnp.int32)
     first = (replay.cursor - replay.size)[env] + start
     return replay.rows[env[:, None], (first[:, None] + jnp.arange(window)[None]) % capacity]
 

@@ -26,11 +26,10 @@ def values(
 
 
 def sample(
-    actor: Actor, observations: Float[Array, "batch observation"], *, key: Key[Array, ""]
+    actor: Actor, observations: Float[Array, "batch observation"], noise: Float[Array, "batch action"]
 ) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
     """One reparameterised action for each observation, with its log-probability in nats."""
-    keys = jax.random.split(key, observations.shape[0])
-    return jax.vmap(lambda observation, k: actor(observation).sample_and_log_prob(key=k))(observations, keys)
+    return jax.vmap(lambda observation, e: actor(observation).reparameterised(e))(observations, noise)
 
 
 class SACState(eqx.Module):
@@ -134,26 +133,25 @@ class SAC(AbstractAlgorithm[SACState]):
         self, spec: Spec, state: SACState, batch: Transition, *, key: Key[Array, ""]
     ) -> tuple[SACState, Metrics]:
         """One step of the critics, the actor, the temperature and the target critics, in the paper's order."""
-        target_key, actor_key = jax.random.split(key)
-        alpha = self.temperature.value(state.temperature)
-        targets = self._soft_targets(state, batch, alpha, key=target_key)
+        target_noise, actor_noise = jax.random.normal(key, (2, *batch.action[:, 0].shape))
+        targets = self._soft_targets(state, batch, target_noise)
         state, metrics = self._critic_step(state, batch, targets)
+
+        def policy_step(state: SACState) -> tuple[SACState, Metrics]:
+            return self._policy_step(spec, state, batch, actor_noise)
+
         if self.policy_delay == 1:
-            state, more = self._policy_step(spec, state, batch, alpha, key=actor_key)
+            state, more = policy_step(state)
         else:
-            state, more = jax.lax.cond(
-                state.updates % self.policy_delay == 0,
-                lambda s: self._policy_step(spec, s, batch, alpha, key=actor_key),
-                # The skipped branch still measures: metrics keep one meaning at every update.
-                lambda s: (s, self._policy_step(spec, s, batch, alpha, key=actor_key)[1]),
-                state,
-            )
+            # The skipped branch still measures: metrics keep one meaning at every update.
+            due = state.updates % self.policy_delay == 0
+            state, more = jax.lax.cond(due, policy_step, lambda s: (s, policy_step(s)[1]), state)
         target_critics = polyak(state.target_critics, state.critics, self.polyak)
         following = replace(state, target_critics=target_critics, updates=state.updates + 1)
         return following, {**metrics, **more}
 
     def _soft_targets(
-        self, state: SACState, batch: Transition, alpha: Float[Array, ""], *, key: Key[Array, ""]
+        self, state: SACState, batch: Transition, noise: Float[Array, "batch action"]
     ) -> Float[Array, " batch"]:
         """Equation 3 over windows of `n_step` steps."""
 
@@ -162,9 +160,9 @@ class SAC(AbstractAlgorithm[SACState]):
             return reward, discount, window.next_observation[last]
 
         reward, discount, observations = jax.vmap(bootstrap)(batch)
-        actions, log_probs = sample(state.actor, observations, key=key)
+        actions, log_probs = sample(state.actor, observations, noise)
         next_q = jnp.min(values(state.target_critics, observations, actions), axis=0)
-        return soft_target(reward, discount, next_q, alpha, log_probs)
+        return soft_target(reward, discount, next_q, self.alpha(state), log_probs)
 
     def _critic_step(
         self, state: SACState, batch: Transition, targets: Float[Array, " batch"]
@@ -182,13 +180,13 @@ class SAC(AbstractAlgorithm[SACState]):
         return replace(state, critics=critics, critic_optimiser=optimiser), metrics
 
     def _policy_step(
-        self, spec: Spec, state: SACState, batch: Transition, alpha: Float[Array, ""], *, key: Key[Array, ""]
+        self, spec: Spec, state: SACState, batch: Transition, noise: Float[Array, "batch action"]
     ) -> tuple[SACState, Metrics]:
         """Equation 9 for the actor, then equation 18 for alpha on the same samples."""
-        observations = batch.observation[:, 0]
+        observations, alpha = batch.observation[:, 0], self.alpha(state)
 
         def loss(actor: Actor) -> tuple[Float[Array, ""], Float[Array, " batch"]]:
-            actions, log_probs = sample(actor, observations, key=key)
+            actions, log_probs = sample(actor, observations, noise)
             q = jnp.min(values(state.critics, observations, actions), axis=0)
             return jnp.mean(actor_loss(alpha, log_probs, q)), log_probs
 

@@ -52,11 +52,10 @@ def begin(
 
 
 def _step(
-    carry: Carry, environment: Episodes[Any], action: Float[Array, "envs action"], *, key: Key[Array, ""]
+    carry: Carry, environment: Episodes[Any], action: Float[Array, "envs action"], keys: Key[Array, " envs"]
 ) -> tuple[Carry, Metrics]:
     """Steps all copies once, stores what is finite, and sums up the episodes that ended."""
     bounds = continuous(environment.spec)
-    keys = jax.random.split(key, action.shape[0])
     environments, step = jax.vmap(lambda s, a, k: environment.step(s, bounds.to_environment(a), key=k))(
         carry.environments, action, keys
     )
@@ -85,31 +84,39 @@ def _step(
 
 
 def _explore(
-    algorithm: AbstractAlgorithm[Any], carry: Carry, environment: Episodes[Any], *, key: Key[Array, ""]
+    algorithm: AbstractAlgorithm[Any], carry: Carry, environment: Episodes[Any], keys: Key[Array, "2 envs"]
 ) -> tuple[Carry, Metrics]:
     """One step with actions of the policy."""
-    act_key, step_key = jax.random.split(key)
-    keys = jax.random.split(act_key, carry.observation.shape[0])
-    actions = jax.vmap(lambda o, k: algorithm.act(carry.learner, o, key=k))(carry.observation, keys)
-    return _step(carry, environment, actions, key=step_key)
+    act_keys, step_keys = keys
+    actions = jax.vmap(lambda o, k: algorithm.act(carry.learner, o, key=k))(carry.observation, act_keys)
+    return _step(carry, environment, actions, step_keys)
+
+
+def _keys(
+    carry: Carry, training: Training, rounds: int
+) -> tuple[Key[Array, "rounds train_every 2 envs"], Key[Array, "rounds updates 2"]]:
+    """All keys of the next rounds, derived at once: a call to the generator costs far more than its length."""
+
+    def one(number: Int[Array, ""]) -> tuple[Array, Array]:
+        step_key, update_key = jax.random.split(jax.random.fold_in(carry.key, number))
+        steps = jax.random.split(step_key, (training.train_every, 2, training.num_envs))
+        return steps, jax.random.split(update_key, (training.updates, 2))
+
+    return jax.vmap(one)(carry.rounds + jnp.arange(rounds))
 
 
 def warm_up(carry: Carry, environment: Episodes[Any], training: Training, rounds: int) -> tuple[Carry, Metrics]:
     """Rounds of uniformly random actions without updates; metrics are sums over the rounds."""
     size = environment.spec.action.size
 
-    def one(carry: Carry, _: None) -> tuple[Carry, Metrics]:
-        def step(carry: Carry, key: Key[Array, ""]) -> tuple[Carry, Metrics]:
-            act_key, step_key = jax.random.split(key)
-            action = jax.random.uniform(act_key, (training.num_envs, size), jnp.float32, -1, 1)
-            return _step(carry, environment, action, key=step_key)
+    def step(carry: Carry, keys: Key[Array, "2 envs"]) -> tuple[Carry, Metrics]:
+        act_keys, step_keys = keys
+        action = jax.vmap(lambda key: jax.random.uniform(key, (size,), jnp.float32, -1, 1))(act_keys)
+        return _step(carry, environment, action, step_keys)
 
-        key = jax.random.fold_in(carry.key, carry.rounds)
-        carry, metrics = jax.lax.scan(step, carry, jax.random.split(key, training.train_every))
-        return eqx.tree_at(lambda c: c.rounds, carry, carry.rounds + 1), metrics
-
-    carry, metrics = jax.lax.scan(one, carry, length=rounds)
-    return carry, jax.tree.map(jnp.sum, metrics)
+    keys, _ = _keys(carry, training, rounds)
+    carry, metrics = jax.lax.scan(step, carry, keys.reshape(-1, *keys.shape[2:]))
+    return eqx.tree_at(lambda c: c.rounds, carry, carry.rounds + rounds), jax.tree.map(jnp.sum, metrics)
 
 
 def chunk(
@@ -122,22 +129,18 @@ def chunk(
     """
     spec = environment.spec
 
-    def one(carry: Carry, _: None) -> tuple[Carry, tuple[Metrics, Metrics]]:
-        step_key, update_key = jax.random.split(jax.random.fold_in(carry.key, carry.rounds))
-        carry, rollout = jax.lax.scan(
-            lambda c, k: _explore(algorithm, c, environment, key=k),
-            carry,
-            jax.random.split(step_key, training.train_every),
-        )
+    def one(carry: Carry, keys: tuple[Array, Array]) -> tuple[Carry, tuple[Metrics, Metrics]]:
+        step_keys, update_keys = keys
+        carry, rollout = jax.lax.scan(lambda c, k: _explore(algorithm, c, environment, k), carry, step_keys)
 
-        def update(learner: PyTree[Array], key: Key[Array, ""]) -> tuple[PyTree[Array], Metrics]:
-            sample_key, key = jax.random.split(key)
+        def update(learner: PyTree[Array], keys: Key[Array, "2"]) -> tuple[PyTree[Array], Metrics]:
+            sample_key, key = keys
             rows = replays.sample(carry.replay, algorithm.batch_size, algorithm.n_step, key=sample_key)
             return guarded_update(algorithm, spec, learner, rows, key=key)
 
-        learner, metrics = jax.lax.scan(update, carry.learner, jax.random.split(update_key, training.updates))
+        learner, metrics = jax.lax.scan(update, carry.learner, update_keys)
         carry = eqx.tree_at(lambda c: (c.learner, c.rounds), carry, (learner, carry.rounds + 1))
         return carry, (rollout, metrics)
 
-    carry, (rollout, metrics) = jax.lax.scan(one, carry, length=rounds)
+    carry, (rollout, metrics) = jax.lax.scan(one, carry, _keys(carry, training, rounds))
     return carry, jax.tree.map(jnp.sum, {**rollout, **metrics})

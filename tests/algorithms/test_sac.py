@@ -12,6 +12,8 @@ from entropax.types import Bounds, Spec, Transition
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 BATCH = 12
 KEY = jax.random.key(5)
+# What an update with this key draws: noise of the targets' actions, then of the actor's.
+NOISE = jax.random.normal(KEY, (2, BATCH, 2))
 
 
 def values(critics, observation, action):
@@ -52,14 +54,14 @@ def test_targets_use_target_critics_and_the_temperature_before_its_step(n_step):
     state, batch = _state(algorithm), _batch(n_step)
     _, metrics = _update(algorithm, state, batch)
     losses = []
-    for i, key in enumerate(jax.random.split(jax.random.split(KEY)[0], BATCH)):
+    for i, noise in enumerate(NOISE[0]):
         reward, weight, k = 0.0, 1.0, 0
         for k in range(n_step):
             reward, weight = reward + weight * float(batch.reward[i, k]), weight * 0.9
             if batch.last[i, k]:
                 break
         observation = batch.next_observation[i, k]
-        action, log_prob = state.actor(observation).sample_and_log_prob(key=key)
+        action, log_prob = state.actor(observation).reparameterised(noise)
         soft = float(jnp.min(values(state.target_critics, observation, action)) - 0.7 * log_prob)
         target = reward + weight * (1 - float(batch.terminated[i, k])) * soft
         q = np.asarray(values(state.critics, batch.observation[i, 0], batch.action[i, 0]))
@@ -71,10 +73,9 @@ def test_actor_and_temperature_see_the_new_critics_and_the_same_samples():
     algorithm = _algorithm(temperature=Dual(initial_alpha=0.7, learning_rate=0.5))
     state, batch = _state(algorithm), _batch()
     following, metrics = _update(algorithm, state, batch)
-    keys = jax.random.split(jax.random.split(KEY)[1], BATCH)
     losses, entropies = [], []
-    for observation, key in zip(batch.observation[:, 0], keys, strict=True):
-        action, log_prob = state.actor(observation).sample_and_log_prob(key=key)
+    for observation, noise in zip(batch.observation[:, 0], NOISE[1], strict=True):
+        action, log_prob = state.actor(observation).reparameterised(noise)
         losses.append(float(0.7 * log_prob - jnp.min(values(following.critics, observation, action))))
         entropies.append(-log_prob)
     assert float(metrics["train/actor_loss"]) == pytest.approx(np.mean(losses), rel=1e-4, abs=1e-5)
@@ -109,10 +110,9 @@ def test_the_entropy_term_carries_gradient_with_alpha_as_its_scale(alpha):
     one, two = (_algorithm(temperature=Fixed(a)) for a in (alpha, 2 * alpha))
     state = _state(one)
     difference = _actor_gradient(two, state, batch) - _actor_gradient(one, state, batch)
-    keys = jax.random.split(jax.random.split(KEY)[1], BATCH)
 
     def mean_log_prob(actor):
-        return jnp.mean(jax.vmap(lambda o, k: actor(o).sample_and_log_prob(key=k)[1])(batch.observation[:, 0], keys))
+        return jnp.mean(jax.vmap(lambda o, e: actor(o).reparameterised(e)[1])(batch.observation[:, 0], NOISE[1]))
 
     expected = alpha * np.concatenate(
         [np.ravel(leaf) for leaf in jax.tree.leaves(jax.grad(mean_log_prob)(state.actor))]

@@ -33,7 +33,8 @@ def test_the_run_folder_is_complete(run):
         assert (run.path / name).exists(), name
     assert [path.name for path in sorted((run.path / "checkpoints").iterdir())] == ["step_000000400", "step_000000600"]
     assert sorted(path.name for path in (run.path / "tensorboard").iterdir()) == ["seed_0", "seed_1"]
-    assert [event.name for event in run.metrics.events] == ["start", "warmup_done", "checkpoint", "checkpoint", "finished"]
+    events = [event.name for event in run.metrics.events]
+    assert events == ["start", "warmup_done", "checkpoint", "checkpoint", "finished"]
     assert load(run.path).manifest == run.manifest
     assert read_checkpoint_meta(run.path)[1] == 600
 
