@@ -125,7 +125,7 @@ class Driver:
             return
         values = {**means(sums), **_join([lane.measures() for lane in self.lanes])}
         seeds = len(sums["rollout/episodes"])
-        broken = self._broken(sums)
+        broken = culprits(sums)
         values = {name: value for name, value in values.items() if not name.startswith(BROKEN)}
         alpha, entropy = values["train/ent_coef"], values["entropy/nats"]
         values["entropy/share_of_soft_value"] = share_of_soft_value(alpha, entropy, values["train/q_mean"])
@@ -149,16 +149,8 @@ class Driver:
         returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
         return {"eval/mean_reward": returns, "eval/mean_ep_length": lengths}
 
-    def _broken(self, sums: Sums) -> str:
-        """The first culprit that broke in any seed, with its counts; empty where all is finite."""
-        for name in (*STEP_CULPRITS, *CULPRITS[1:]):
-            counts = sums[f"{BROKEN}{name}"]
-            if counts.any():
-                return f"{name} ({', '.join(f'seed {i}: {int(n)}' for i, n in enumerate(counts) if n)})"
-        return ""
-
-    def _report(self, culprit: str) -> None:
-        message = f"NaN or Inf up to step {self.step}, first in: {culprit}"
+    def _report(self, broken: str) -> None:
+        message = f"NaN or Inf up to step {self.step}, first in: {broken}"
         self.event("nonfinite", message)
         if self.training.on_nonfinite == "stop":
             raise NonFiniteError(
@@ -173,6 +165,16 @@ class Driver:
         self.event("interrupted", f"signal {number}")
         self.save()
         raise Interrupted(f"Stopped and saved at step {self.step:,}. Go on with:  entropax resume {self.path}", number)
+
+
+def culprits(sums: Sums) -> str:
+    """What was not finite, with its counts: each step and update under its first culprit; empty where all was."""
+    found = [(name, sums[f"{BROKEN}{name}"]) for name in (*STEP_CULPRITS, *CULPRITS[1:])]
+    return ", ".join(
+        f"{name} ({', '.join(f'seed {i}: {int(n)}' for i, n in enumerate(counts) if n)})"
+        for name, counts in found
+        if counts.any()
+    )
 
 
 def _join(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:

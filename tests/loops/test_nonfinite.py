@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from entropax import EntropaxError, fit
-from entropax.loops.driver import NonFiniteError
+from entropax.loops.driver import NonFiniteError, culprits
+from entropax.loops.update import BROKEN, CULPRITS, STEP_CULPRITS
 from entropax.runs import read_checkpoint_meta, read_metrics
 
 
@@ -68,3 +69,11 @@ def test_skip_goes_on_without_the_step(small, short, tmp_path):
     assert meta["lanes"][0]["workers"][0]["restarts"] == 1
     assert meta["lanes"][0]["workers"][0]["shapes"]["rows"][:2] == [1, 299]
     assert run.manifest.environment["id"] == "breaks_once"
+
+
+def test_culprits_are_named_in_the_order_of_an_update_with_counts_by_seed():
+    sums = {f"{BROKEN}{name}": np.zeros(3, np.float32) for name in (*STEP_CULPRITS, *CULPRITS[1:])}
+    assert culprits(sums) == ""
+    sums[f"{BROKEN}train/actor_loss"][1] = 4
+    sums[f"{BROKEN}reward in the batch"][[0, 2]] = 1, 7
+    assert culprits(sums) == "reward in the batch (seed 0: 1, seed 2: 7), train/actor_loss (seed 1: 4)"
