@@ -70,7 +70,7 @@ def sample(replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""])
     A window never wraps past the newest row; it may run past an episode's end, which `last` marks.
     """
     num_envs, capacity, _ = replay.rows.shape
-    # One call to the generator; the remainder favours a start by at most 2e-4 of its chance at a million rows.
+    # One call to the generator; the remainder favours a start by at most rows / 2^32 of its chance.
     env_bits, start_bits = jax.random.bits(key, (2, batch_size))
     env = (env_bits % num_envs).astype(jnp.int32)
     starts = jnp.maximum(replay.size[env] - window + 1, 1)

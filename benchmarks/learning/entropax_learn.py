@@ -21,7 +21,7 @@ def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | flo
         evaluation_episodes=tasks.EPISODES,
         checkpoint_every=task.evaluate_every,
     )
-    started = next((entropax.load(path.parent) for path in root.glob("*/checkpoints")), None)
+    started = next((entropax.load(path.parents[1]) for path in root.glob("*/checkpoints/step_*")), None)
     if started is None or started.training != training or len(started.manifest.seeds) != task.seeds:
         shutil.rmtree(root, ignore_errors=True)
         run = entropax.fit(entropax.SAC(), task.env, training, seeds=task.seeds, root=root)

@@ -11,6 +11,7 @@ from entropax.errors import EntropaxError
 from entropax.loops.assemble import Environment, make_lanes, name_of
 from entropax.loops.devices import cache_compilations, groups, spread
 from entropax.loops.driver import Driver
+from entropax.loops.host_lane import HostLane
 from entropax.loops.lane import AbstractLane
 from entropax.loops.progress import Display
 from entropax.loops.run import Run, load, spec_to_json
@@ -62,7 +63,7 @@ def fit(
         raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
     prepare(len(chosen))
     lanes = make_lanes(algorithm, environment, training, groups(chosen))
-    backend = "gymnasium" if lanes[0].piece == 1 else "jax"
+    backend = "gymnasium" if isinstance(lanes[0], HostLane) else "jax"
     manifest = new_manifest(
         algorithm=to_config(algorithm),
         environment={"id": name_of(environment), "backend": backend, "num_envs": training.num_envs},
