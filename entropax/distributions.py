@@ -202,13 +202,18 @@ class TanhNormal(AbstractDistribution):
 
     def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
         """A reparameterised action in [-1, 1] and its log-density in nats."""
-        return self.reparameterised(jax.random.normal(key, self.mean.shape, self.mean.dtype))
+        action, log_probs = self.reparameterised(jax.random.normal(key, self.mean.shape, self.mean.dtype))
+        return action, jnp.sum(log_probs)
 
-    def reparameterised(self, noise: Float[Array, " action"]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
-        """The action that standard normal noise becomes, with its log-density in nats; tanh is never inverted."""
+    def reparameterised(
+        self, noise: Float[Array, " action"]
+    ) -> tuple[Float[Array, " action"], Float[Array, " action"]]:
+        """The action that standard normal noise becomes, and each dimension's log-density in nats.
+
+        tanh is never inverted; dimensions are independent, so the sum is the action's log-density.
+        """
         latent = self.mean + jnp.exp(self.log_std) * noise
-        log_prob = jnp.sum(_normal_log_density(noise, self.log_std) - log_tanh_derivative(latent))
-        return jnp.tanh(latent), log_prob
+        return jnp.tanh(latent), _normal_log_density(noise, self.log_std) - log_tanh_derivative(latent)
 
     def log_prob_of_latent(self, latent: Float[Array, " action"]) -> Float[Array, ""]:
         """Log-density in nats, in [-1, 1], of the action tanh(latent) (1812.05905, appendix C)."""

@@ -102,6 +102,23 @@ class Transition(NamedTuple):
     """1 where the episode ended, terminated or truncated: no window runs past it."""
 
 
+class Progress(NamedTuple):
+    """How far a run is, and how well it does: what the loop knows and no batch shows; NumPy or JAX, float32."""
+
+    share: Any
+    """Of the run's rounds that are done, in [0, 1]."""
+    mean_return: Any
+    """Of the exploring episodes, an exponential mean over about the last ten; NaN before the first has ended."""
+    starts: Any
+    """`[starts, observation]`: observations that episodes begin with."""
+
+
+def unknown_progress(spec: Spec) -> Progress:
+    """The progress of an update outside a run: no share done, no return, one start at the origin."""
+    nothing = jnp.zeros((), jnp.float32)
+    return Progress(nothing, nothing * jnp.nan, jnp.zeros((1, spec.observation_size), jnp.float32))
+
+
 def transition(observation: Any, action: Any, step: Step) -> Transition:
     """The only place that knows about truncation: it bootstraps from the observation before the reset."""
     xp: Any = np if isinstance(step.terminated, np.ndarray | np.bool_ | bool) else jnp

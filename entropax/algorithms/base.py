@@ -7,7 +7,7 @@ import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
 
 from entropax.networks import Actor
-from entropax.types import Metrics, Spec, Transition
+from entropax.types import Metrics, Progress, Spec, Transition
 
 State = TypeVar("State")
 
@@ -27,7 +27,9 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
         """The policy: all that acting needs, for one observation, on device or on host."""
 
     @abc.abstractmethod
-    def update(self, spec: Spec, state: State, batch: Transition, *, key: Key[Array, ""]) -> tuple[State, Metrics]:
+    def update(
+        self, spec: Spec, state: State, batch: Transition, progress: Progress, *, key: Key[Array, ""]
+    ) -> tuple[State, Metrics]:
         """One gradient step of every part on a batch `[batch, n_step]` of windows.
 
         Returns a state of the very type it was given.
@@ -44,8 +46,8 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
         """The deterministic action in [-1, 1] that evaluation uses."""
 
     @abc.abstractmethod
-    def alpha(self, state: State) -> Float[Array, ""]:
-        """The weight of the entropy now."""
+    def alpha(self, state: State) -> Float[Array, "*dimensions"]:
+        """The weight of the entropy now: one number, or one an action dimension."""
 
     @abc.abstractmethod
     def target_entropy(self, spec: Spec, state: State) -> Float[Array, ""]:

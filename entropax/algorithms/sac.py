@@ -11,11 +11,11 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
-from entropax.ops import actor_loss, critic_loss, n_step_return, polyak, soft_target
+from entropax.ops import actor_loss, alpha_log_prob, critic_loss, n_step_return, polyak, soft_target
 from entropax.optimiser import adam_init, adam_step
-from entropax.temperature import AbstractTemperature, Dual
+from entropax.temperature import AbstractTemperature, Dual, Evidence
 from entropax.temperature.checks import holds, require_positive
-from entropax.types import Metrics, Spec, Transition, continuous
+from entropax.types import Metrics, Progress, Spec, Transition, continuous
 
 
 def values(
@@ -27,8 +27,8 @@ def values(
 
 def sample(
     actor: Actor, observations: Float[Array, "batch observation"], noise: Float[Array, "batch action"]
-) -> tuple[Float[Array, "batch action"], Float[Array, " batch"]]:
-    """One reparameterised action for each observation, with its log-probability in nats."""
+) -> tuple[Float[Array, "batch action"], Float[Array, "batch action"]]:
+    """One reparameterised action for each observation, with each dimension's log-probability in nats."""
     return jax.vmap(lambda observation, e: actor(observation).reparameterised(e))(observations, noise)
 
 
@@ -117,8 +117,8 @@ class SAC(AbstractAlgorithm[SACState]):
         """Tanh of the policy's mean."""
         return state.actor(observation).mode()
 
-    def alpha(self, state: SACState) -> Float[Array, ""]:
-        """The weight of the entropy now."""
+    def alpha(self, state: SACState) -> Float[Array, "*dimensions"]:
+        """The weight of the entropy now, one or one a dimension."""
         return self.temperature.value(state.temperature)
 
     def target_entropy(self, spec: Spec, state: SACState) -> Float[Array, ""]:
@@ -130,7 +130,7 @@ class SAC(AbstractAlgorithm[SACState]):
         return {"actor": state.actor, "critic": state.critics}
 
     def update(
-        self, spec: Spec, state: SACState, batch: Transition, *, key: Key[Array, ""]
+        self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
     ) -> tuple[SACState, Metrics]:
         """One step of the critics, the actor, the temperature and the target critics, in the paper's order."""
         target_noise, actor_noise = jax.random.normal(key, (2, *batch.action[:, 0].shape))
@@ -138,7 +138,7 @@ class SAC(AbstractAlgorithm[SACState]):
         state, metrics = self._critic_step(state, batch, targets)
 
         def policy_step(state: SACState) -> tuple[SACState, Metrics]:
-            return self._policy_step(spec, state, batch, actor_noise)
+            return self._policy_step(spec, state, batch, progress, actor_noise)
 
         if self.policy_delay == 1:
             state, more = policy_step(state)
@@ -162,7 +162,7 @@ class SAC(AbstractAlgorithm[SACState]):
         reward, discount, observations = jax.vmap(bootstrap)(batch)
         actions, log_probs = sample(state.actor, observations, noise)
         next_q = jnp.min(values(state.target_critics, observations, actions), axis=0)
-        return soft_target(reward, discount, next_q, self.alpha(state), log_probs)
+        return soft_target(reward, discount, next_q, alpha_log_prob(self.alpha(state), log_probs))
 
     def _critic_step(
         self, state: SACState, batch: Transition, targets: Float[Array, " batch"]
@@ -180,18 +180,18 @@ class SAC(AbstractAlgorithm[SACState]):
         return replace(state, critics=critics, critic_optimiser=optimiser), metrics
 
     def _policy_step(
-        self, spec: Spec, state: SACState, batch: Transition, noise: Float[Array, "batch action"]
+        self, spec: Spec, state: SACState, batch: Transition, progress: Progress, noise: Float[Array, "batch action"]
     ) -> tuple[SACState, Metrics]:
         """Equation 9 for the actor, then equation 18 for alpha on the same samples."""
-        observations, alpha = batch.observation[:, 0], self.alpha(state)
+        observations = batch.observation[:, 0]
 
-        def loss(actor: Actor) -> tuple[Float[Array, ""], Float[Array, " batch"]]:
+        def loss(actor: Actor) -> tuple[Float[Array, ""], Float[Array, "batch action"]]:
             actions, log_probs = sample(actor, observations, noise)
             q = jnp.min(values(state.critics, observations, actions), axis=0)
-            return jnp.mean(actor_loss(alpha, log_probs, q)), log_probs
+            return jnp.mean(actor_loss(alpha_log_prob(self.alpha(state), log_probs), q)), log_probs
 
         (error, log_probs), gradient = jax.value_and_grad(loss, has_aux=True)(state.actor)
         actor, optimiser = adam_step(gradient, state.actor_optimiser, state.actor, self.actor_learning_rate)
-        temperature, metrics = self.temperature.update(spec, state.temperature, -log_probs)
+        temperature, metrics = self.temperature.update(spec, state.temperature, Evidence(-log_probs, progress))
         metrics = {**metrics, "train/actor_loss": error, "train/actor_grad_norm": optax.tree.norm(gradient)}
         return replace(state, actor=actor, actor_optimiser=optimiser, temperature=temperature), metrics

@@ -2,20 +2,23 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
 import re
 import textwrap
 import typing
 from collections.abc import Iterator
-from typing import Any, Union
+from typing import Annotated, Any, Union
 
 import equinox as eqx
+import tyro
 from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
 
 registry = ConstructorRegistry()
 """Reads modules from flags; pass it to `tyro.cli`."""
 
 
+@functools.cache
 def field_help(owner: type) -> dict[str, str]:
     """What a class says of each field: the string below it, or its line under `Attributes:`."""
     found = {}
@@ -39,10 +42,28 @@ def final_classes(part: type) -> Iterator[type]:
             yield below
 
 
+def _holds(owner: type, part: type) -> bool:
+    """Whether a module has a field for an abstract part."""
+    hints = typing.get_type_hints(owner)
+    return any(hints[field.name] is part for field in dataclasses.fields(owner))
+
+
+@functools.cache
 def choices(part: type, owner: type) -> Any:
-    """A union of the final classes that may stand for an abstract part; an owner does not nest in itself."""
-    classes = tuple(found for found in final_classes(part) if found is not owner)
-    return Union[classes] if classes else part  # noqa: UP007
+    """A union of the final classes that may stand for an abstract part.
+
+    Within a class of that part, such as a passage between two targets, only those without parts of its kind: nesting
+    would never end.
+    """
+    nested = issubclass(owner, part)
+    classes = [found for found in final_classes(part) if not (nested and _holds(found, part))]
+    described = tuple(Annotated[found, tyro.conf.subcommand(description=_summary(found))] for found in classes)
+    return Union[described] if described else part  # noqa: UP007
+
+
+def _summary(owner: type) -> str:
+    """The first line of a class's docstring."""
+    return (inspect.getdoc(owner) or "").partition("\n")[0]
 
 
 @registry.struct_rule

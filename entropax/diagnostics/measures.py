@@ -57,7 +57,8 @@ def policy_measures(
         "entropy/slack": total - target,
         "entropy/saturation": jnp.mean(saturation),
         "entropy/policy_kl": kl,
-        "train/ent_coef": alpha,
+        "train/ent_coef": jnp.mean(alpha),
+        "train/ent_coef_per_dimension": jnp.broadcast_to(alpha, nats.shape),
         **{f"train/{name}_param_norm": optax.tree.norm(part) for name, part in norms},
     }
 

@@ -11,9 +11,9 @@ from entropax import replay as replays
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
 from entropax.loops.training import Training
-from entropax.loops.update import broken_steps, guarded_update
+from entropax.loops.update import STARTS, broken_steps, guarded_update, recent_return
 from entropax.replay import Replay
-from entropax.types import Metrics, continuous, transition
+from entropax.types import Metrics, Progress, continuous, transition
 
 
 class Carry(eqx.Module):
@@ -26,6 +26,9 @@ class Carry(eqx.Module):
     observation: Float[Array, "envs observation"]
     episode_return: Float[Array, " envs"]
     episode_length: Int[Array, " envs"]
+    # What the learner is told of the run.
+    mean_return: Float[Array, ""]
+    starts: Float[Array, "starts observation"]
     # Randomness: round r draws from fold_in(key, r), so that a run cut in two is the same run.
     key: Key[Array, ""]
     rounds: Int[Array, ""]
@@ -46,9 +49,16 @@ def begin(
         observation=observation,
         episode_return=jnp.zeros(n, jnp.float32),
         episode_length=jnp.zeros(n, jnp.int32),
+        mean_return=jnp.full((), jnp.nan, jnp.float32),
+        starts=_starts(environment, key=jax.random.fold_in(reset_key, 2**31)),
         key=key,
         rounds=jnp.zeros((), jnp.int32),
     )
+
+
+def _starts(environment: Episodes[Any], *, key: Key[Array, ""]) -> Float[Array, "starts observation"]:
+    """What episodes begin with, drawn once."""
+    return jax.vmap(lambda k: environment.reset(key=k)[1])(jax.random.split(key, STARTS))
 
 
 def _step(
@@ -63,14 +73,15 @@ def _step(
     finite = jnp.all(jnp.isfinite(rows), axis=-1)
     ended = step.terminated | step.truncated
     returns, lengths = carry.episode_return + jnp.where(finite, step.reward, 0), carry.episode_length + 1
+    total, episodes = jnp.sum(jnp.where(ended, returns, 0)), jnp.sum(ended).astype(jnp.float32)
     metrics = {
-        "rollout/return_sum": jnp.sum(jnp.where(ended, returns, 0)),
+        "rollout/return_sum": total,
         "rollout/length_sum": jnp.sum(jnp.where(ended, lengths, 0)).astype(jnp.float32),
-        "rollout/episodes": jnp.sum(ended).astype(jnp.float32),
+        "rollout/episodes": episodes,
         **broken_steps(step.final_observation, step.reward, action),
     }
     carry = eqx.tree_at(
-        lambda c: (c.replay, c.environments, c.observation, c.episode_return, c.episode_length),
+        lambda c: (c.replay, c.environments, c.observation, c.episode_return, c.episode_length, c.mean_return),
         carry,
         (
             replays.add(carry.replay, rows, step.valid & finite),
@@ -78,6 +89,7 @@ def _step(
             step.observation,
             jnp.where(ended, 0, returns),
             jnp.where(ended, 0, lengths),
+            recent_return(carry.mean_return, total, episodes),
         ),
     )
     return carry, metrics
@@ -131,12 +143,14 @@ def chunk(
 
     def one(carry: Carry, keys: tuple[Array, Array]) -> tuple[Carry, tuple[Metrics, Metrics]]:
         step_keys, update_keys = keys
+        share = (carry.rounds / training.rounds).astype(jnp.float32)
+        progress = Progress(share, carry.mean_return, carry.starts)
         carry, rollout = jax.lax.scan(lambda c, k: _explore(algorithm, c, environment, k), carry, step_keys)
 
         def update(learner: PyTree[Array], keys: Key[Array, "2"]) -> tuple[PyTree[Array], Metrics]:
             sample_key, key = keys
             rows = replays.sample(carry.replay, algorithm.batch_size, algorithm.n_step, key=sample_key)
-            return guarded_update(algorithm, spec, learner, rows, key=key)
+            return guarded_update(algorithm, spec, learner, rows, progress, key=key)
 
         learner, metrics = jax.lax.scan(update, carry.learner, update_keys)
         carry = eqx.tree_at(lambda c: (c.learner, c.rounds), carry, (learner, carry.rounds + 1))

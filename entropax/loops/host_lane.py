@@ -26,7 +26,7 @@ from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
 from entropax.networks import Actor, HostPolicy
 from entropax.replay import unpack
-from entropax.types import continuous
+from entropax.types import Progress, continuous, unknown_progress
 
 
 class HostLane(AbstractLane):
@@ -49,6 +49,7 @@ class HostLane(AbstractLane):
         self.warnings = environments[0].warnings
         self.workers = [HostSeed(e, training, s) for e, s in zip(environments, seeds, strict=True)]
         self.rounds = 0
+        self._started: list[int] = []
         self._keys = seed_keys(seeds, device)
         batched = functools.partial(over_seeds, seeds=len(seeds))
         learner = jax.jit(batched(lambda key: algorithm.init(self.spec, key=jax.random.fold_in(key, 0))))(self._keys)
@@ -66,15 +67,16 @@ class HostLane(AbstractLane):
         return jax.tree.unflatten(self._structure, self._leaves)
 
     def _one_update(
-        self, learner: Any, rows: Float[Array, "batch window width"], key: Key[Array, ""]
+        self, learner: Any, rows: Float[Array, "batch window width"], progress: Progress, key: Key[Array, ""]
     ) -> tuple[Any, dict[str, Array]]:
-        return guarded_update(self.algorithm, self.spec, learner, rows, key=key)
+        return guarded_update(self.algorithm, self.spec, learner, rows, progress, key=key)
 
     def _metric_names(self) -> tuple[str, ...]:
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._learner)
         width = self.workers[0].replay.rows.shape[-1]
         rows = jax.ShapeDtypeStruct((self.algorithm.batch_size, self.algorithm.n_step, width), jnp.float32)
-        _, metrics = jax.eval_shape(self._one_update, one, rows, jax.eval_shape(lambda: jax.random.key(0)))
+        key = jax.eval_shape(lambda: jax.random.key(0))
+        _, metrics = jax.eval_shape(self._one_update, one, rows, unknown_progress(self.spec), key)
         return tuple(sorted(metrics))
 
     def _round(
@@ -82,6 +84,7 @@ class HostLane(AbstractLane):
         leaves: list[Array],
         sums: Float[Array, " metric"],
         rows: Float[Array, "updates batch window width"],
+        progress: Progress,
         key: Key[Array, ""],
         number: Int[Array, ""],
     ) -> tuple[list[Array], Float[Array, " metric"], Float[Array, " parameters"]]:
@@ -89,7 +92,8 @@ class HostLane(AbstractLane):
 
         def update(carry: Any, inputs: Any) -> tuple[Any, None]:
             learner, sums = carry
-            learner, metrics = self._one_update(learner, *inputs)
+            rows, key = inputs
+            learner, metrics = self._one_update(learner, rows, progress, key)
             return (learner, sums + jnp.stack([metrics[name] for name in self._names])), None
 
         keys = jax.random.split(jax.random.fold_in(key, number), self.training.updates)
@@ -111,23 +115,33 @@ class HostLane(AbstractLane):
         for _ in range(rounds):
             if self.training.acting == "newest":
                 self._refresh()
+            progress = self._progress()
             draws = [w.draw(shape, self.algorithm.n_step, self.training.train_every) for w in self.workers]
             launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
             if launched:
-                self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)])
+                self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)
             for worker, policy in zip(self.workers, self._mirror.policies, strict=True):
                 for _ in range(self.training.train_every):
                     worker.step(policy)
             if self.training.acting == "overlapped":
                 self._refresh()
             if not launched:
-                self._launch([w.read(draw) for w, draw in zip(self.workers, draws, strict=True)])
+                self._launch([w.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)
             self.rounds += 1
 
-    def _launch(self, rows: list[np.ndarray]) -> None:
+    def _progress(self) -> Progress:
+        """What the seeds' learners are told of the run before a round; the starts stay on the device."""
+        started = [worker.started for worker in self.workers]
+        if started != self._started:
+            starts = np.stack([worker.starts for worker in self.workers])
+            self._started, self._starts = started, jax.device_put(starts, self.device)
+        share = np.full(len(self.seeds), self.rounds / self.training.rounds, np.float32)
+        return Progress(share, np.stack([worker.mean_return for worker in self.workers]), self._starts)
+
+    def _launch(self, rows: list[np.ndarray], progress: Progress) -> None:
         """Starts a round's updates."""
         number = np.full(len(self.seeds), self.rounds, np.int32)
-        inputs = (np.stack(rows), self._keys, number)
+        inputs = (np.stack(rows), progress, self._keys, number)
         self._leaves, self._sums, self._flat_actor = self._program(self._leaves, self._sums, *inputs)
 
     def _refresh(self) -> None:

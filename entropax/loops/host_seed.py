@@ -7,7 +7,7 @@ import numpy as np
 
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.training import Training
-from entropax.loops.update import BROKEN, STEP_CULPRITS, broken_steps
+from entropax.loops.update import BROKEN, STARTS, STEP_CULPRITS, broken_steps, recent_return
 from entropax.networks import HostPolicy
 from entropax.replay import Draw, HostReplay, pack
 from entropax.types import continuous, transition
@@ -28,6 +28,10 @@ class HostSeed:
         self.sums = dict(_NOTHING)
         self._running = dict(_NOTHING)
         self._restarts = 0
+        # What the learner is told of the run.
+        self.mean_return = np.float32(np.nan)
+        self.starts = np.zeros((STARTS, environments.spec.observation_size), np.float32)
+        self.started = 0
         self._start()
 
     def _start(self) -> None:
@@ -35,6 +39,13 @@ class HostSeed:
         self.observation = self.environments.reset(seed=self.seed + 1_000_003 * self._restarts)
         n = self.environments.num_envs
         self._return, self._length = np.zeros(n, np.float64), np.zeros(n, np.int64)
+
+    def _keep_starts(self, observations: np.ndarray) -> None:
+        """Keeps the newest 256 first observations of episodes; until there are as many, they are repeated."""
+        for observation in observations:
+            filled = self.started % STARTS if self.started >= STARTS else slice(self.started, None)
+            self.starts[filled] = observation
+            self.started += 1
 
     def step_randomly(self) -> None:
         """One step of uniform actions."""
@@ -50,14 +61,17 @@ class HostSeed:
         rows = pack(transition(self.observation, action, step))
         finite = np.isfinite(rows).all(-1)
         self.replay.add(rows, step.valid & finite)
+        self._keep_starts(self.observation[(self._length == 0) & step.valid])
         self._return += np.where(step.valid & finite, step.reward, 0)
         self._length += step.valid
         self.observation = step.observation
         ended = step.terminated | step.truncated
         if ended.any():
-            self._running["rollout/return_sum"] += float(self._return[ended].sum())
+            total = self._return[ended].sum()
+            self._running["rollout/return_sum"] += float(total)
             self._running["rollout/length_sum"] += float(self._length[ended].sum())
             self._running["rollout/episodes"] += float(ended.sum())
+            self.mean_return = recent_return(self.mean_return, total, ended.sum())
             self._return[ended] = 0
             self._length[ended] = 0
         if not finite.all():
@@ -85,19 +99,25 @@ class HostSeed:
 
     def save(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Replay, and the generator's state with the counters."""
-        arrays = self.replay.arrays()
+        arrays = self._arrays()
         shapes = {name: list(array.shape) for name, array in arrays.items()}
         state = _as_text(self.generator.bit_generator.state)
-        return arrays, {"generator": state, "restarts": self._restarts, "shapes": shapes}
+        counts = {"restarts": self._restarts, "started": self.started}
+        return arrays, {"generator": state, **counts, "shapes": shapes}
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return {**self.replay.arrays(), "starts": self.starts, "mean_return": np.asarray(self.mean_return)}
 
     def like(self, meta: dict[str, Any]) -> dict[str, jax.ShapeDtypeStruct]:
         """Shapes of the replay that `save` gave."""
-        dtypes = {name: array.dtype for name, array in self.replay.arrays().items()}
+        dtypes = {name: array.dtype for name, array in self._arrays().items()}
         return {name: jax.ShapeDtypeStruct(tuple(shape), dtypes[name]) for name, shape in meta["shapes"].items()}
 
     def load(self, arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
         """Takes back what `save` gave and starts new episodes."""
         self.replay.load(arrays)
+        self.starts[:] = arrays["starts"]
+        self.mean_return, self.started = np.float32(arrays["mean_return"]), meta["started"]
         self.generator.bit_generator.state = _as_numbers(meta["generator"])
         self._restarts = meta["restarts"] + 1
         self._start()

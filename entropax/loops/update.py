@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.replay import unpack
-from entropax.types import Metrics, Spec
+from entropax.types import Metrics, Progress, Spec
 
 CULPRITS = (
     "none",
@@ -31,6 +31,9 @@ BROKEN = "nonfinite/"
 STEP_CULPRITS = ("observation of the environment", "reward of the environment", "action of the policy")
 """Where a step can stop being finite; such a step is not stored."""
 
+STARTS = 256
+"""First observations of episodes that a learner is shown, as many as Meta-SAC (arXiv 2007.01932) stores."""
+
 COUNTS = ("rollout/episodes", "train/skipped_updates")
 """Metrics that add up."""
 
@@ -42,6 +45,17 @@ def broken_steps(observations: Any, rewards: Any, actions: Any) -> dict[str, Any
     return {
         f"{BROKEN}{name}": xp.sum(where, dtype=xp.float32) for name, where in zip(STEP_CULPRITS, broken, strict=True)
     }
+
+
+def recent_return(mean: Any, total: Any, episodes: Any) -> Any:
+    """The exponential mean of returns after `episodes` more with the sum `total`; NumPy or JAX.
+
+    An episode weighs a tenth; the first ones, NaN before, stand for themselves.
+    """
+    xp: Any = jnp if isinstance(episodes, jax.Array) else np
+    latest = total / xp.maximum(episodes, 1)
+    kept = xp.where(xp.isnan(mean), 0.0, 0.9**episodes)
+    return xp.where(episodes > 0, kept * xp.nan_to_num(mean) + (1 - kept) * latest, mean).astype(xp.float32)
 
 
 def _culprit(batch: tuple[Array, ...], metrics: Metrics) -> Float[Array, ""]:
@@ -56,6 +70,7 @@ def guarded_update(
     spec: Spec,
     state: Any,
     rows: Float[Array, "batch window width"],
+    progress: Progress,
     *,
     key: Key[Array, ""],
 ) -> tuple[Any, Metrics]:
@@ -65,7 +80,7 @@ def guarded_update(
     `nonfinite/…` a culprit beside the algorithm's own.
     """
     batch = unpack(rows, spec)
-    following, metrics = algorithm.update(spec, state, batch, key=key)
+    following, metrics = algorithm.update(spec, state, batch, progress, key=key)
     culprit = _culprit((batch.observation, batch.action, batch.reward, batch.next_observation), metrics)
     finite = culprit == 0
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, state)

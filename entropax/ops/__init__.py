@@ -2,6 +2,7 @@
 
 from entropax.ops.averages import polyak as polyak
 from entropax.ops.losses import actor_loss as actor_loss
+from entropax.ops.losses import alpha_log_prob as alpha_log_prob
 from entropax.ops.losses import critic_loss as critic_loss
 from entropax.ops.losses import temperature_loss_alpha as temperature_loss_alpha
 from entropax.ops.losses import temperature_loss_log_alpha as temperature_loss_log_alpha

@@ -9,11 +9,21 @@ def critic_loss(q: Float[Array, " critics"], target: Float[Array, ""]) -> Float[
     return 0.5 * jnp.sum((q - target) ** 2)
 
 
-def actor_loss(
-    alpha: Float[Array, ""], log_prob: Float[Array, "*axes"], q_min: Float[Array, "*axes"]
+def alpha_log_prob(
+    alpha: Float[Array, ""] | Float[Array, " action"], log_probs: Float[Array, "*axes action"]
 ) -> Float[Array, "*axes"]:
+    """Price of an action's improbability in reward: alpha log pi(a|s) = sum_j alpha_j log pi_j(a_j|s).
+
+    Args:
+        alpha: temperature, reward per nat: one, or one a dimension.
+        log_probs: log pi_j(a_j|s) in nats of every action dimension; they are independent.
+    """
+    return jnp.sum(jnp.broadcast_to(alpha, log_probs.shape) * log_probs, axis=-1)
+
+
+def actor_loss(alpha_log_prob: Float[Array, "*axes"], q_min: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
     """Soft loss: alpha log pi(a|s) - min_i Q_i(s, a), equation 9 of arXiv 1812.05905, `a` reparameterised."""
-    return alpha * log_prob - q_min
+    return alpha_log_prob - q_min
 
 
 def temperature_loss_log_alpha(

@@ -8,8 +8,7 @@ def soft_target(
     reward: Float[Array, "*axes"],
     discount: Float[Array, "*axes"],
     next_q_min: Float[Array, "*axes"],
-    alpha: Float[Array, ""],
-    next_log_prob: Float[Array, "*axes"],
+    next_alpha_log_prob: Float[Array, "*axes"],
 ) -> Float[Array, "*axes"]:
     """Soft target y = r + discount (min_i Q_i(s', a') - alpha log pi(a'|s')), equations 2 and 3 of arXiv 1812.05905.
 
@@ -17,13 +16,12 @@ def soft_target(
         reward: reward, or the n-step return.
         discount: 0 after a termination, else gamma (gamma^k for k steps).
         next_q_min: the smallest of the target critics at (s', a').
-        alpha: temperature, reward units per nat.
-        next_log_prob: log pi(a'|s') in nats.
+        next_alpha_log_prob: alpha log pi(a'|s') in units of reward.
 
     Returns:
         The target, elementwise.
     """
-    return reward + discount * (next_q_min - alpha * next_log_prob)
+    return reward + discount * (next_q_min - next_alpha_log_prob)
 
 
 def n_step_return(

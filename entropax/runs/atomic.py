@@ -75,11 +75,11 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
-def check_schema(content: Any, newest: int, path: Path) -> dict[str, Any]:
+def check_schema(content: Any, newest: int, path: Path, oldest: int = 1) -> dict[str, Any]:
     """Returns the content where it is an object of a schema that this version reads.
 
     Raises:
-        EntropaxError: not an object, no schema, or a schema newer than `newest`.
+        EntropaxError: not an object, no schema, or a schema newer than `newest` or older than `oldest`.
     """
     if not isinstance(content, dict) or type(content.get("schema")) is not int:
         raise EntropaxError(f"{path} has no schema number, so entropax did not write it. Restore it from a backup.")
@@ -87,5 +87,10 @@ def check_schema(content: Any, newest: int, path: Path) -> dict[str, Any]:
         raise EntropaxError(
             f"{path} has schema {content['schema']}, this version reads up to {newest}: a newer entropax wrote it. "
             "Upgrade entropax to read it."
+        )
+    if content["schema"] < oldest:
+        raise EntropaxError(
+            f"{path} has schema {content['schema']}, this version reads from {oldest} on: an older entropax wrote it. "
+            "Finish the run with that version, or start it anew; `evaluate`, `report` and `export` still read it."
         )
     return content

@@ -21,7 +21,7 @@ from entropax.errors import EntropaxError
 from entropax.runs.atomic import RunWriteError, check_schema, explain, fsync_file, fsync_folder, write_json
 from entropax.runs.tensors import fill, name_leaves, read_records
 
-SCHEMA = 1
+SCHEMA = 2
 _NAME = re.compile(r"step_(\d+)(?:_r(\d+))?")
 _STATE, _META = "state.safetensors", "meta.json"
 
@@ -140,7 +140,7 @@ def _read_meta(place: _Place) -> dict[str, Any]:
     """
     path = place.path / _META
     try:
-        content = check_schema(json.loads(path.read_text()), SCHEMA, path)
+        content = check_schema(json.loads(path.read_text()), SCHEMA, path, oldest=SCHEMA)
         seal = content.pop("seal", "")
         whole = content.keys() == {"schema", "step", "sha256", "leaves", "meta"} and isinstance(content["meta"], dict)
         if not whole or seal != _seal(content) or content["step"] != place.step:

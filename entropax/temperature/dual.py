@@ -7,12 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, PyTree
 
-from entropax.errors import EntropaxError
 from entropax.ops import temperature_loss_alpha, temperature_loss_log_alpha
-from entropax.temperature.base import AbstractTarget, AbstractTemperature
-from entropax.temperature.checks import holds, require_positive
+from entropax.temperature.band import AbstractBand, Unclamped
+from entropax.temperature.base import AbstractTarget, AbstractTemperature, Evidence
+from entropax.temperature.checks import require_positive
 from entropax.temperature.targets import PerDimension
 from entropax.types import Metrics, Spec
 
@@ -22,70 +22,29 @@ class AbstractObjective(eqx.Module):
 
     @abc.abstractmethod
     def loss(
-        self, log_alpha: Float[Array, ""], entropy: Float[Array, " batch"], target: Float[Array, ""]
+        self, log_alpha: Float[Array, ""], entropy: Float[Array, ""], target: Float[Array, ""]
     ) -> Float[Array, ""]:
-        """Mean over the batch."""
+        """The loss of the batch's mean entropy."""
 
 
 class InLogAlpha(AbstractObjective):
     """log alpha (H - H_target): the gradient is the slack, whatever alpha is (Stable-Baselines3's form)."""
 
     def loss(
-        self, log_alpha: Float[Array, ""], entropy: Float[Array, " batch"], target: Float[Array, ""]
+        self, log_alpha: Float[Array, ""], entropy: Float[Array, ""], target: Float[Array, ""]
     ) -> Float[Array, ""]:
-        """Mean over the batch."""
-        return jnp.mean(temperature_loss_log_alpha(log_alpha, entropy, target))
+        """The loss of the batch's mean entropy."""
+        return temperature_loss_log_alpha(log_alpha, entropy, target)
 
 
 class InAlpha(AbstractObjective):
     """alpha (H - H_target), equation 18 of arXiv 1812.05905: the gradient carries a factor alpha."""
 
     def loss(
-        self, log_alpha: Float[Array, ""], entropy: Float[Array, " batch"], target: Float[Array, ""]
+        self, log_alpha: Float[Array, ""], entropy: Float[Array, ""], target: Float[Array, ""]
     ) -> Float[Array, ""]:
-        """Mean over the batch."""
-        return jnp.mean(temperature_loss_alpha(log_alpha, entropy, target))
-
-
-class AbstractBand(eqx.Module):
-    """Where alpha may go."""
-
-    @abc.abstractmethod
-    def clip(self, log_alpha: Float[Array, ""]) -> Float[Array, ""]:
-        """The nearest allowed log alpha."""
-
-
-class Unclamped(AbstractBand):
-    """Any positive alpha."""
-
-    def clip(self, log_alpha: Float[Array, ""]) -> Float[Array, ""]:
-        """Log alpha as it is."""
-        return log_alpha
-
-
-class Clamp(AbstractBand):
-    """alpha stays in [minimum, maximum].
-
-    Attributes:
-        minimum: smallest alpha, above 0.
-        maximum: largest alpha.
-
-    Raises:
-        EntropaxError: a bound is not positive, or minimum exceeds maximum.
-    """
-
-    minimum: float = 1e-4
-    maximum: float = 1.0
-
-    def __check_init__(self) -> None:
-        require_positive("Clamp", "minimum", self.minimum, "Use Unclamped() for no band.")
-        require_positive("Clamp", "maximum", self.maximum, "Use Unclamped() for no band.")
-        if not holds(lambda minimum, maximum: minimum <= maximum, self.minimum, self.maximum):
-            raise EntropaxError(f"Clamp: minimum {self.minimum} exceeds maximum {self.maximum}. Swap them.")
-
-    def clip(self, log_alpha: Float[Array, ""]) -> Float[Array, ""]:
-        """The nearest log alpha in the band."""
-        return jnp.clip(log_alpha, jnp.log(self.minimum), jnp.log(self.maximum))
+        """The loss of the batch's mean entropy."""
+        return temperature_loss_alpha(log_alpha, entropy, target)
 
 
 class DualState(eqx.Module):
@@ -93,7 +52,7 @@ class DualState(eqx.Module):
 
     log_alpha: Float[Array, ""]
     adam: optax.ScaleByAdamState
-    updates: Int[Array, ""]
+    target: PyTree[Array]
 
 
 class Dual(AbstractTemperature[DualState]):
@@ -126,10 +85,9 @@ class Dual(AbstractTemperature[DualState]):
 
     def init(self, spec: Spec) -> DualState:
         """The state before the first update. Raises EntropaxError where the target cannot be reached."""
-        updates = jnp.zeros((), jnp.int32)
-        self.target_entropy.value(spec, updates)
         log_alpha = self.band.clip(jnp.log(jnp.asarray(self.initial_alpha, jnp.float32)))
-        return DualState(log_alpha, cast("optax.ScaleByAdamState", optax.scale_by_adam().init(log_alpha)), updates)
+        adam = cast("optax.ScaleByAdamState", optax.scale_by_adam().init(log_alpha))
+        return DualState(log_alpha, adam, self.target_entropy.init(spec))
 
     def value(self, state: DualState) -> Float[Array, ""]:
         """Alpha now."""
@@ -137,12 +95,14 @@ class Dual(AbstractTemperature[DualState]):
 
     def target(self, spec: Spec, state: DualState) -> Float[Array, ""]:
         """The target entropy in nats now."""
-        return self.target_entropy.value(spec, state.updates)
+        return self.target_entropy.value(spec, state.target)
 
-    def update(self, spec: Spec, state: DualState, entropy: Float[Array, " batch"]) -> tuple[DualState, Metrics]:
-        """One Adam step on the objective; the entropies carry no gradient."""
-        observed = jax.lax.stop_gradient(entropy)
-        loss, gradient = jax.value_and_grad(self.objective.loss)(state.log_alpha, observed, self.target(spec, state))
+    def update(self, spec: Spec, state: DualState, evidence: Evidence) -> tuple[DualState, Metrics]:
+        """One Adam step on the objective."""
+        evidence = jax.lax.stop_gradient(evidence)
+        loss, gradient = jax.value_and_grad(self.objective.loss)(
+            state.log_alpha, evidence.entropy, self.target(spec, state)
+        )
         stepped = optax.scale_by_adam().update(gradient, state.adam)
         direction, adam = cast("tuple[Array, optax.ScaleByAdamState]", stepped)
         proposed = state.log_alpha - self.learning_rate * direction
@@ -153,4 +113,5 @@ class Dual(AbstractTemperature[DualState]):
             "train/ent_coef_loss": loss,
             "train/ent_coef_step": log_alpha - state.log_alpha,
         }
-        return DualState(log_alpha, adam._replace(mu=momentum), state.updates + 1), metrics
+        target = self.target_entropy.observe(spec, state.target, evidence)
+        return DualState(log_alpha, adam._replace(mu=momentum), target), metrics

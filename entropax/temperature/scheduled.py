@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from entropax.temperature.base import AbstractTemperature
+from entropax.temperature.base import AbstractTemperature, Evidence
 from entropax.temperature.checks import require_positive
 from entropax.types import Metrics, Spec
 
@@ -131,9 +131,7 @@ class Scheduled(AbstractTemperature[ScheduledState]):
         """NaN: a schedule steers to no entropy."""
         return jnp.full((), jnp.nan, jnp.float32)
 
-    def update(
-        self, spec: Spec, state: ScheduledState, entropy: Float[Array, " batch"]
-    ) -> tuple[ScheduledState, Metrics]:
+    def update(self, spec: Spec, state: ScheduledState, evidence: Evidence) -> tuple[ScheduledState, Metrics]:
         """One step along the schedule."""
         after = ScheduledState(state.updates + 1)
         alpha = self.value(after)

@@ -1,6 +1,6 @@
 """Target rules: which entropy a law should hold, in nats of [-1, 1] space summed over action dimensions.
 
-A rule that no policy can follow is refused, at construction where the rule alone knows and in `value` (which a law's
+A rule that no policy can follow is refused, at construction where the rule alone knows and in `init` (which a law's
 `init` calls) where the action space decides: an unreachable target drives alpha to infinity.
 """
 
@@ -8,11 +8,11 @@ import math
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from entropax.distributions import entropy_of_sigma, max_tanh_normal_entropy, max_tanh_normal_sigma
 from entropax.errors import EntropaxError
-from entropax.temperature.base import AbstractTarget
+from entropax.temperature.base import AbstractTarget, Evidence
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Bounds, Categories, Spec
 
@@ -36,7 +36,7 @@ def _box(owner: str, spec: Spec) -> Bounds:
     return spec.action
 
 
-class PerDimension(AbstractTarget):
+class PerDimension(AbstractTarget[tuple[()]]):
     """So many nats per action dimension: H = d nats (arXiv 1812.05905 takes -1; Brax, BRO and SimBa -1/2).
 
     Attributes:
@@ -56,12 +56,21 @@ class PerDimension(AbstractTarget):
         if not holds(lambda nats: nats <= max_tanh_normal_entropy() + _TOLERANCE, self.nats):
             raise _unreachable(f"PerDimension: {self.nats} nats", "Use a lower value; 0 is already wide (sigma 0.26).")
 
-    def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
+    def init(self, spec: Spec) -> tuple[()]:
+        """Nothing to remember. Raises EntropaxError for discrete actions."""
+        self.value(spec, ())
+        return ()
+
+    def observe(self, spec: Spec, state: tuple[()], evidence: Evidence) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+    def value(self, spec: Spec, state: tuple[()]) -> Float[Array, ""]:
         """Target in nats. Raises EntropaxError for discrete actions."""
         return jnp.asarray(self.nats, jnp.float32) * _box("PerDimension", spec).size
 
 
-class FromSigma(AbstractTarget):
+class FromSigma(AbstractTarget[tuple[()]]):
     """The entropy of tanh(N(0, sigma)) in every dimension: H = d H(sigma).
 
     FlashSAC takes the Gaussian's entropy instead, which is 0.022 nats per dimension higher at sigma 0.15.
@@ -85,12 +94,21 @@ class FromSigma(AbstractTarget):
                 f"{max_tanh_normal_sigma():.3f}."
             )
 
-    def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
+    def init(self, spec: Spec) -> tuple[()]:
+        """Nothing to remember. Raises EntropaxError for discrete actions."""
+        self.value(spec, ())
+        return ()
+
+    def observe(self, spec: Spec, state: tuple[()], evidence: Evidence) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+    def value(self, spec: Spec, state: tuple[()]) -> Float[Array, ""]:
         """Target in nats. Raises EntropaxError for discrete actions."""
         return entropy_of_sigma(jnp.asarray(self.sigma, jnp.float32)) * _box("FromSigma", spec).size
 
 
-class FractionOfUniform(AbstractTarget):
+class FractionOfUniform(AbstractTarget[tuple[()]]):
     """A fraction of the uniform policy, for both kinds of action.
 
     Continuous: the effective support exp(H / d) is this fraction of the box's width 2, H = d (log 2 + log f).
@@ -112,7 +130,16 @@ class FractionOfUniform(AbstractTarget):
                 "an infinite alpha holds the uniform policy. Use 0.5 for continuous actions, 0.89 for discrete ones."
             )
 
-    def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
+    def init(self, spec: Spec) -> tuple[()]:
+        """Nothing to remember. Raises EntropaxError where a tanh-Gaussian cannot reach the target."""
+        self.value(spec, ())
+        return ()
+
+    def observe(self, spec: Spec, state: tuple[()], evidence: Evidence) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+    def value(self, spec: Spec, state: tuple[()]) -> Float[Array, ""]:
         """Target in nats. Raises EntropaxError where a tanh-Gaussian cannot reach it."""
         fraction = jnp.asarray(self.fraction, jnp.float32)
         if isinstance(spec.action, Categories):
@@ -123,29 +150,3 @@ class FractionOfUniform(AbstractTarget):
                 f"FractionOfUniform: {self.fraction}", f"Use a fraction of at most {math.floor(largest * 1e4) / 1e4}."
             )
         return (math.log(2.0) + jnp.log(fraction)) * spec.action.size
-
-
-class Anneal(AbstractTarget):
-    """From one rule to another, linearly in updates, then constant.
-
-    Attributes:
-        start: the rule at update 0.
-        end: the rule from `updates` on.
-        updates: length of the passage, in temperature updates.
-
-    Raises:
-        EntropaxError: updates is not positive.
-    """
-
-    start: AbstractTarget = PerDimension(0.0)
-    end: AbstractTarget = PerDimension(-1.0)
-    updates: float = 100_000.0
-
-    def __check_init__(self) -> None:
-        require_positive("Anneal", "updates", self.updates, "For a constant target use the end rule alone.")
-
-    def value(self, spec: Spec, updates: Int[Array, ""]) -> Float[Array, ""]:
-        """Target in nats. Raises EntropaxError where either end cannot be reached."""
-        share = jnp.clip(updates.astype(jnp.float32) / self.updates, 0.0, 1.0)
-        start, end = self.start.value(spec, updates), self.end.value(spec, updates)
-        return start + share * (end - start)

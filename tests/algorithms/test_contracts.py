@@ -20,11 +20,21 @@ from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
 from entropax.replay import pack
 from entropax.runs import from_config, to_config
-from entropax.temperature import Clamp, InAlpha
-from entropax.types import Bounds, Categories, Spec, Transition
+from entropax.temperature import (
+    PI,
+    AnnealOverRun,
+    Clamp,
+    EachDimension,
+    FractionOfInitial,
+    InAlpha,
+    Plateau,
+    StepRule,
+)
+from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 BATCH = 16
+PROGRESS = unknown_progress(SPEC)
 
 
 def _sac(torso=Dense((8, 8)), **settings) -> SAC:  # noqa: B008, modules are immutable
@@ -40,6 +50,12 @@ VARIANTS = {
     "fixed": _sac(temperature=Fixed(0.2)),
     "scheduled": _sac(temperature=Scheduled()),
     "in-alpha": _sac(temperature=Dual(objective=InAlpha())),
+    "step-rule": _sac(temperature=StepRule()),
+    "pi": _sac(temperature=PI()),
+    "plateau": _sac(temperature=Dual(target_entropy=Plateau())),
+    "of-initial": _sac(temperature=Dual(target_entropy=FractionOfInitial())),
+    "over-run": _sac(temperature=Dual(target_entropy=AnnealOverRun())),
+    "each-dimension": _sac(temperature=EachDimension()),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
 }
 
@@ -70,7 +86,7 @@ class Case:
 
     def _update(self, algorithm, state, batch, key):
         self.traces += 1
-        return algorithm.update(SPEC, state, batch, key=key)
+        return algorithm.update(SPEC, state, batch, PROGRESS, key=key)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -128,7 +144,7 @@ def test_a_variant_is_rebuilt_from_its_configuration(case):
 def test_update_returns_the_type_it_was_given(case):
     state = jax.eval_shape(lambda: case.algorithm.init(SPEC, key=jax.random.key(0)))
     following, metrics = jax.eval_shape(
-        lambda s, b: case.algorithm.update(SPEC, s, b, key=jax.random.key(0)), state, case.batch
+        lambda s, b: case.algorithm.update(SPEC, s, b, PROGRESS, key=jax.random.key(0)), state, case.batch
     )
     assert jax.tree.structure(following) == jax.tree.structure(state)
     for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(following), strict=True):
@@ -172,7 +188,7 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     batched = jax.tree.map(lambda x: jnp.full(3, x), case.algorithm)
     batched = eqx.tree_at(swept, batched, tuple(settings.T))
     key = jax.random.key(3)
-    together = jax.jit(jax.vmap(lambda a: a.update(SPEC, case.state, case.batch, key=key)[0]))(batched)
+    together = jax.jit(jax.vmap(lambda a: a.update(SPEC, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
     for index in range(3):
         single = eqx.tree_at(swept, case.algorithm, tuple(float(x) for x in settings[index]))
         alone, _ = case.update(single, case.state, case.batch, key)
@@ -190,7 +206,7 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
 def test_a_broken_batch_leaves_the_state_as_it_was_and_is_named(field, culprit):
     algorithm = VARIANTS["default"]
     state, batch = algorithm.init(SPEC, key=jax.random.key(0)), random_batch(1)
-    update = jax.jit(lambda s, r: guarded_update(algorithm, SPEC, s, r, key=jax.random.key(0)))
+    update = jax.jit(lambda s, r: guarded_update(algorithm, SPEC, s, r, PROGRESS, key=jax.random.key(0)))
     array = getattr(batch, field)
     bad = batch._replace(**{field: array.at[(3,) + (0,) * (array.ndim - 1)].set(jnp.nan)})
     after, metrics = update(state, pack(bad))

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from entropax import SAC, Dense, Dual, Fixed
-from entropax.types import Bounds, Spec, Transition
+from entropax.temperature import Evidence
+from entropax.types import Bounds, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 BATCH = 12
 KEY = jax.random.key(5)
+PROGRESS = unknown_progress(SPEC)
 # What an update with this key draws: noise of the targets' actions, then of the actor's.
 NOISE = jax.random.normal(KEY, (2, BATCH, 2))
 
@@ -45,7 +47,7 @@ def _state(algorithm: SAC):
 
 
 def _update(algorithm: SAC, state, batch, key=KEY):
-    return jax.jit(lambda s: algorithm.update(SPEC, s, batch, key=key))(state)
+    return jax.jit(lambda s: algorithm.update(SPEC, s, batch, PROGRESS, key=key))(state)
 
 
 @pytest.mark.parametrize("n_step", [1, 3])
@@ -61,8 +63,8 @@ def test_targets_use_target_critics_and_the_temperature_before_its_step(n_step):
             if batch.last[i, k]:
                 break
         observation = batch.next_observation[i, k]
-        action, log_prob = state.actor(observation).reparameterised(noise)
-        soft = float(jnp.min(values(state.target_critics, observation, action)) - 0.7 * log_prob)
+        action, log_probs = state.actor(observation).reparameterised(noise)
+        soft = float(jnp.min(values(state.target_critics, observation, action)) - 0.7 * log_probs.sum())
         target = reward + weight * (1 - float(batch.terminated[i, k])) * soft
         q = np.asarray(values(state.critics, batch.observation[i, 0], batch.action[i, 0]))
         losses.append(0.5 * np.sum((q - target) ** 2))
@@ -75,11 +77,11 @@ def test_actor_and_temperature_see_the_new_critics_and_the_same_samples():
     following, metrics = _update(algorithm, state, batch)
     losses, entropies = [], []
     for observation, noise in zip(batch.observation[:, 0], NOISE[1], strict=True):
-        action, log_prob = state.actor(observation).reparameterised(noise)
-        losses.append(float(0.7 * log_prob - jnp.min(values(following.critics, observation, action))))
-        entropies.append(-log_prob)
+        action, log_probs = state.actor(observation).reparameterised(noise)
+        losses.append(float(0.7 * log_probs.sum() - jnp.min(values(following.critics, observation, action))))
+        entropies.append(-log_probs)
     assert float(metrics["train/actor_loss"]) == pytest.approx(np.mean(losses), rel=1e-4, abs=1e-5)
-    law, more = algorithm.temperature.update(SPEC, state.temperature, jnp.stack(entropies))
+    law, more = algorithm.temperature.update(SPEC, state.temperature, Evidence(jnp.stack(entropies), PROGRESS))
     np.testing.assert_allclose(following.temperature.log_alpha, law.log_alpha, rtol=1e-5)
     assert float(algorithm.alpha(following)) == pytest.approx(float(more["train/ent_coef"]), rel=1e-5)
     assert abs(float(algorithm.alpha(following)) - 0.7) > 0.1
@@ -112,7 +114,7 @@ def test_the_entropy_term_carries_gradient_with_alpha_as_its_scale(alpha):
     difference = _actor_gradient(two, state, batch) - _actor_gradient(one, state, batch)
 
     def mean_log_prob(actor):
-        return jnp.mean(jax.vmap(lambda o, e: actor(o).reparameterised(e)[1])(batch.observation[:, 0], NOISE[1]))
+        return jnp.mean(jax.vmap(lambda o, e: actor(o).reparameterised(e)[1].sum())(batch.observation[:, 0], NOISE[1]))
 
     expected = alpha * np.concatenate(
         [np.ravel(leaf) for leaf in jax.tree.leaves(jax.grad(mean_log_prob)(state.actor))]
@@ -123,7 +125,7 @@ def test_the_entropy_term_carries_gradient_with_alpha_as_its_scale(alpha):
 
 def test_a_delayed_policy_moves_every_other_update_and_is_measured_at_each():
     algorithm = _algorithm(policy_delay=2)
-    state, update = _state(algorithm), jax.jit(lambda s: algorithm.update(SPEC, s, _batch(), key=KEY))
+    state, update = _state(algorithm), jax.jit(lambda s: algorithm.update(SPEC, s, _batch(), PROGRESS, key=KEY))
     for number in range(4):
         following, metrics = update(state)
         moved = [

@@ -1,59 +1,12 @@
-"""The dual law against a known plant: right sign, settles where it must, no wind-up, Adam's speed limit.
+"""The dual law against a known plant: right sign, settles where it must, no wind-up, Adam's speed limit."""
 
-The plant is a mean-0 tanh-Gaussian policy whose reward is -1/2 c u^2 before squashing. At temperature alpha the soft
-optimum satisfies alpha dH/dlog sigma = c sigma^2, so the alpha that holds a target entropy is known, and
-the policy follows with a lag: log sigma climbs its own objective a little per update.
-"""
-
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from plant import ONE, alpha_that_holds, closed_loop, held
 
-from entropax.distributions import sigma_of_entropy, tanh_normal_entropy
 from entropax.temperature import Anneal, Clamp, Dual, InAlpha, InLogAlpha, PerDimension
-from entropax.types import Bounds, Spec
 
-ONE = Spec(1, Bounds((-1.0,), (1.0,)))
-CURVATURE = 0.5
 OBJECTIVES = [pytest.param(InLogAlpha(), id="in log alpha"), pytest.param(InAlpha(), id="in alpha")]
-
-
-def entropy_of(log_sigma):
-    return tanh_normal_entropy(jnp.float32(0.0), log_sigma)
-
-
-def alpha_that_holds(nats):
-    sigma = sigma_of_entropy(jnp.float32(nats))
-    return float(CURVATURE * sigma**2 / jax.grad(entropy_of)(jnp.log(sigma)))
-
-
-def closed_loop(law, updates, noise=0.0, first_log_sigma=-0.5):
-    """Runs law and plant together; returns alpha and entropy after every update."""
-
-    def step(carry, key):
-        state, log_sigma = carry
-        pull = law.value(state) * jax.grad(entropy_of)(log_sigma) / (CURVATURE * jnp.exp(2 * log_sigma))
-        log_sigma = log_sigma + 0.02 * jnp.clip(pull - 1.0, -1.0, 1.0)
-        observed = entropy_of(log_sigma) + noise * jax.random.normal(key, (16,))
-        state, _ = law.update(ONE, state, observed)
-        return (state, log_sigma), (law.value(state), entropy_of(log_sigma))
-
-    first = (law.init(ONE), jnp.float32(first_log_sigma))
-    _, (alphas, entropies) = jax.lax.scan(step, first, jax.random.split(jax.random.key(0), updates))
-    return np.asarray(alphas), np.asarray(entropies)
-
-
-def held(law, slack, updates, state=None):
-    """Updates the law with a constant slack; returns its last state and all steps of log alpha."""
-
-    def step(state, _):
-        entropy = jnp.broadcast_to(law.target(ONE, state) + slack, (4,))
-        state, metrics = law.update(ONE, state, entropy)
-        return state, metrics["train/ent_coef_step"]
-
-    state, steps = jax.lax.scan(step, law.init(ONE) if state is None else state, length=updates)
-    return state, np.asarray(steps)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -75,7 +28,7 @@ def test_alpha_rests_at_the_target(objective):
 def test_settles_at_the_alpha_that_holds_the_target(objective, nats, initial_alpha):
     """The mean is right; what is left is the small cycle that Adam keeps up where nothing scatters its gradient."""
     law = Dual(3e-3, initial_alpha, PerDimension(nats), objective)
-    alphas, entropies = closed_loop(law, 25_000)
+    alphas, entropies, _ = closed_loop(law, 25_000)
     np.testing.assert_allclose(entropies[-3000:].mean(), nats, atol=0.01)
     np.testing.assert_allclose(np.log(alphas[-3000:]).mean(), np.log(alpha_that_holds(nats)), atol=0.02)
     np.testing.assert_allclose(entropies[-3000:], nats, atol=0.05)
@@ -85,14 +38,14 @@ def test_settles_at_the_alpha_that_holds_the_target(objective, nats, initial_alp
 def test_settles_on_one_sample_estimates(objective):
     """-log pi scatters by about a nat around the entropy; the mean of the loop is still right."""
     law = Dual(3e-3, 0.5, PerDimension(-0.5), objective)
-    alphas, entropies = closed_loop(law, 12_000, noise=1.0)
+    alphas, entropies, _ = closed_loop(law, 12_000, noise=1.0)
     np.testing.assert_allclose(entropies[-4000:].mean(), -0.5, atol=0.05)
     np.testing.assert_allclose(np.log(alphas[-4000:]).mean(), np.log(alpha_that_holds(-0.5)), atol=0.1)
 
 
 def test_follows_an_annealed_target():
     law = Dual(1e-2, 0.2, Anneal(PerDimension(0.3), PerDimension(-1.0), 6_000.0))
-    _, entropies = closed_loop(law, 9_000)
+    _, entropies, _ = closed_loop(law, 9_000)
     np.testing.assert_allclose(entropies[3_000], -0.35, atol=0.1)
     np.testing.assert_allclose(entropies[-1000:].mean(), -1.0, atol=0.02)
     np.testing.assert_allclose(entropies[-1000:], -1.0, atol=0.1)

@@ -50,7 +50,12 @@ def test_every_documented_metric_is_finite_in_the_last_row(run):
     assert set(values) == _documented()
     broken = {name for name, value in values.items() if not np.isfinite(value).all()}
     assert broken == set()
-    vectors = {"entropy/per_dimension", "entropy/sigma_per_dimension", "entropy/action_std"}
+    vectors = {
+        "entropy/per_dimension",
+        "entropy/sigma_per_dimension",
+        "entropy/action_std",
+        "train/ent_coef_per_dimension",
+    }
     assert {name: value.shape for name, value in values.items()} == {
         name: (2, 1) if name in vectors else (2,) for name in values
     }

@@ -20,9 +20,9 @@ def _advanced(small, loop, launches):
     lane.warm_up(100)
     launch = lane._launch
 
-    def noted(rows):
+    def noted(rows, progress):
         launches.append(int(lane.workers[0].replay.size[0]) == lane.rounds)
-        launch(rows)
+        launch(rows, progress)
 
     lane._launch = noted
     lane.advance(60)

@@ -17,9 +17,9 @@ def scalar(value):
 
 
 def test_soft_target_by_hand():
-    target = ops.soft_target(scalar(1.0), scalar(0.9), scalar(10.0), scalar(0.5), scalar(-2.0))
+    target = ops.soft_target(scalar(1.0), scalar(0.9), scalar(10.0), scalar(-1.0))
     np.testing.assert_allclose(target, 1.0 + 0.9 * (10.0 + 1.0), rtol=1e-6)
-    ended = ops.soft_target(scalar(1.0), scalar(0.0), scalar(10.0), scalar(0.5), scalar(-2.0))
+    ended = ops.soft_target(scalar(1.0), scalar(0.0), scalar(10.0), scalar(-1.0))
     np.testing.assert_allclose(ended, 1.0)
 
 
@@ -79,10 +79,16 @@ def test_critic_loss_by_hand_and_its_gradient():
 
 
 def test_actor_loss_by_hand():
-    np.testing.assert_allclose(ops.actor_loss(scalar(0.2), array(-1, 3), array(2, 5)), [-2.2, -4.4], rtol=1e-6)
-    # The entropy term's gradient is alpha, the critic's is -1.
-    gradients = jax.grad(ops.actor_loss, argnums=(1, 2))(scalar(0.2), scalar(-1.0), scalar(2.0))
-    np.testing.assert_allclose(gradients, [0.2, -1.0], rtol=1e-6)
+    np.testing.assert_allclose(ops.actor_loss(array(-0.2, 0.6), array(2, 5)), [-2.2, -4.4], rtol=1e-6)
+
+
+def test_price_of_an_action_by_hand():
+    log_probs = array(-1, 3)
+    np.testing.assert_allclose(ops.alpha_log_prob(scalar(0.2), log_probs), 0.4, rtol=1e-6)
+    np.testing.assert_allclose(ops.alpha_log_prob(array(0.2, 0.5), log_probs), -0.2 + 1.5, rtol=1e-6)
+    # The gradient by each dimension's log-probability is its own alpha.
+    for alpha, expected in ((scalar(0.2), [0.2, 0.2]), (array(0.2, 0.5), [0.2, 0.5])):
+        np.testing.assert_allclose(jax.grad(ops.alpha_log_prob, argnums=1)(alpha, log_probs), expected, rtol=1e-6)
 
 
 def test_temperature_losses_by_hand():

@@ -19,8 +19,14 @@ class Exactly(AbstractTarget):
 
     nats: float
 
-    def value(self, spec, updates):
+    def init(self, spec):
+        return ()
+
+    def value(self, spec, state):
         return jnp.asarray(self.nats, jnp.float32)
+
+    def observe(self, spec, state, evidence):
+        return ()
 
 
 def _sac(temperature, **settings) -> SAC:

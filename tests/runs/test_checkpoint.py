@@ -318,9 +318,15 @@ def test_a_forged_meta_is_an_error_to_read_not_a_crash(tmp_path, changes):
         restore_checkpoint(tmp_path, like())
 
 
+def test_an_older_schema_names_what_still_reads_it(tmp_path):
+    forge(save_checkpoint(tmp_path, 1, state(), {}), {"schema": 1})
+    with pytest.raises(EntropaxError, match=r"schema 1.*from 2 on.*anew.*`report`"):
+        read_checkpoint_meta(tmp_path)
+
+
 def test_a_newer_schema_asks_for_an_upgrade(tmp_path):
-    forge(save_checkpoint(tmp_path, 1, state(), {}), {"schema": 2})
-    with pytest.raises(EntropaxError, match=r"schema 2.*Upgrade"):
+    forge(save_checkpoint(tmp_path, 1, state(), {}), {"schema": 3})
+    with pytest.raises(EntropaxError, match=r"schema 3.*Upgrade"):
         restore_checkpoint(tmp_path, like())
 
 

@@ -9,20 +9,27 @@ import numpy as np
 import pytest
 
 from entropax.temperature import (
+    PI,
     Anneal,
+    AnnealOverRun,
     Clamp,
     Cosine,
     Dual,
+    EachDimension,
+    Evidence,
     Exponential,
     Fixed,
+    FractionOfInitial,
     FractionOfUniform,
     FromSigma,
     InAlpha,
     Linear,
     PerDimension,
+    Plateau,
     Scheduled,
+    StepRule,
 )
-from entropax.types import Bounds, Categories, Spec
+from entropax.types import Bounds, Categories, Progress, Spec
 
 BOX = Spec(3, Bounds((-1.0, -1.0), (1.0, 1.0)))
 LAWS = [
@@ -34,11 +41,21 @@ LAWS = [
     pytest.param(Dual(objective=InAlpha(), target_entropy=FromSigma()), id="dual in alpha, from sigma"),
     pytest.param(Dual(band=Clamp(0.999, 1.001), target_entropy=FractionOfUniform()), id="clamped, fraction"),
     pytest.param(Dual(target_entropy=Anneal(FromSigma(0.3), PerDimension(-1.0), 10.0)), id="annealed"),
+    pytest.param(Dual(target_entropy=AnnealOverRun(until=0.5)), id="annealed over the run"),
+    pytest.param(Dual(target_entropy=Plateau(patience=2.0)), id="plateau"),
+    pytest.param(Dual(target_entropy=FractionOfInitial(updates=2.0)), id="fraction of initial"),
+    pytest.param(StepRule(), id="step rule"),
+    pytest.param(PI(), id="pi"),
+    pytest.param(PI(band=Clamp(0.999, 1.001), target_entropy=Plateau()), id="pi, clamped, plateau"),
+    pytest.param(EachDimension(), id="dual in each dimension"),
+    pytest.param(EachDimension(PI(target_entropy=FromSigma())), id="pi in each dimension"),
+    pytest.param(EachDimension(Fixed()), id="fixed in each dimension"),
 ]
 
 
-def entropies(seed, batch=8):
-    return jax.random.normal(jax.random.key(seed), (batch,)) - 2.0
+def evidence(seed, batch=8):
+    nats = jax.random.normal(jax.random.key(seed), (batch, 2)) - 1.0
+    return Evidence(nats, Progress(jnp.float32(seed / 10), jnp.float32(-seed), jnp.zeros((1, 3))))
 
 
 def kind(leaf):
@@ -75,7 +92,7 @@ def test_float_fields_are_the_leaves(law):
 def test_state_is_arrays_and_update_keeps_its_type(law):
     state = law.init(BOX)
     assert all(isinstance(leaf, jax.Array) for leaf in jax.tree.leaves(state))
-    after, metrics = jax.eval_shape(lambda law, state: law.update(BOX, state, entropies(0)), law, state)
+    after, metrics = jax.eval_shape(lambda law, state: law.update(BOX, state, evidence(0)), law, state)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert jax.tree.map(kind, after) == kinds(state)
     assert not any(leaf.weak_type for leaf in jax.tree.leaves((after, metrics)))
@@ -92,27 +109,25 @@ def test_one_compilation(law):
     traces = []
 
     @jax.jit
-    def update(law, state, entropy):
+    def update(law, state, evidence):
         traces.append(1)
-        return law.update(BOX, state, entropy)
+        return law.update(BOX, state, evidence)
 
     state = law.init(BOX)
     for seed in range(3):
-        state, _ = update(law, state, entropies(seed))
-    update(jax.tree.map(lambda leaf: leaf * 0.99, law), state, entropies(4))
+        state, _ = update(law, state, evidence(seed))
+    update(jax.tree.map(lambda leaf: leaf * 0.99, law), state, evidence(4))
     assert len(traces) == 1
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_one_step_per_update_and_metrics_tell_the_new_alpha(law):
     state = law.init(BOX)
-    assert int(state.updates) == 0
     for count in range(1, 4):
         before = law.value(state)
-        state, metrics = law.update(BOX, state, entropies(count))
-        assert int(state.updates) == count
-        np.testing.assert_allclose(metrics["train/ent_coef"], law.value(state), rtol=1e-6)
-        moved = np.log(np.float64(law.value(state))) - np.log(np.float64(before))
+        state, metrics = law.update(BOX, state, evidence(count))
+        np.testing.assert_allclose(metrics["train/ent_coef"], law.value(state).mean(), rtol=1e-6)
+        moved = np.mean(np.log(np.float64(law.value(state))) - np.log(np.float64(before)))
         np.testing.assert_allclose(metrics["train/ent_coef_step"], moved, atol=3e-7)
 
 
@@ -121,7 +136,7 @@ def test_vmap_over_all_fields_is_sequential(law):
     def run(law):
         state, trace = law.init(BOX), []
         for seed in range(4):
-            state, metrics = law.update(BOX, state, entropies(seed))
+            state, metrics = law.update(BOX, state, evidence(seed))
             trace.append((metrics, law.value(state), law.target(BOX, state)))
         return trace
 
@@ -139,18 +154,19 @@ def test_vmap_over_all_fields_is_sequential(law):
 @pytest.mark.parametrize("law", LAWS)
 def test_jit_is_eager(law):
     state = law.init(BOX)
-    eager = law.update(BOX, state, entropies(0))
-    jitted = jax.jit(lambda law, state, entropy: law.update(BOX, state, entropy))(law, state, entropies(0))
+    eager = law.update(BOX, state, evidence(0))
+    jitted = jax.jit(lambda law, state, evidence: law.update(BOX, state, evidence))(law, state, evidence(0))
     jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6), eager, jitted)
 
 
 @pytest.mark.parametrize("law", LAWS)
 def test_no_gradient_reaches_the_policy_through_the_temperature(law):
-    def total(entropy):
-        state, metrics = law.update(BOX, law.init(BOX), entropy)
-        return law.value(state) + sum(metrics.values())
+    def total(nats):
+        seen = Evidence(nats, evidence(0).progress)
+        state, metrics = law.update(BOX, law.init(BOX), seen)
+        return law.value(state).sum() + sum(metrics.values()) + jnp.nan_to_num(law.target(BOX, state))
 
-    np.testing.assert_array_equal(jax.grad(total)(entropies(0)), np.zeros(8))
+    np.testing.assert_array_equal(jax.grad(total)(evidence(0).per_dimension), np.zeros((8, 2)))
 
 
 def test_open_loops_have_no_target():
@@ -187,6 +203,12 @@ def test_discrete_actions_hold_a_fraction():
         pytest.param(lambda: Dual(learning_rate=-1e-3), ("learning_rate", "Fixed"), id="negative rate"),
         pytest.param(lambda: Dual(learning_rate=0.0), ("learning_rate", "Fixed"), id="rate 0"),
         pytest.param(lambda: Dual(initial_alpha=-1.0), ("initial_alpha", "log alpha"), id="negative alpha"),
+        pytest.param(lambda: StepRule(step=0.0), ("StepRule: step", "Fixed"), id="no step"),
+        pytest.param(lambda: StepRule(dead_band=-0.1), ("dead_band", "0 for none"), id="negative dead band"),
+        pytest.param(lambda: PI(integral=0.0), ("PI: integral", "error would stay"), id="no integral"),
+        pytest.param(lambda: PI(proportional=-1.0), ("proportional", "wrong way"), id="positive feedback"),
+        pytest.param(lambda: PI(smoothing=0.0), ("smoothing", "(0, 1]"), id="no news"),
+        pytest.param(lambda: PI(max_step=0.0), ("max_step", "Fixed"), id="no movement"),
         pytest.param(lambda: Clamp(0.0, 1.0), ("minimum", "Unclamped"), id="clamp at 0"),
         pytest.param(lambda: Clamp(1.0, 0.1), ("exceeds", "Swap"), id="clamp upside down"),
         pytest.param(lambda: Linear(initial=-1.0), ("Linear: initial",), id="linear"),

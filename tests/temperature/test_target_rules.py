@@ -9,12 +9,31 @@ import numpy as np
 import pytest
 
 from entropax.distributions import max_tanh_normal_entropy, max_tanh_normal_sigma
-from entropax.temperature import Anneal, Dual, FractionOfUniform, FromSigma, PerDimension
-from entropax.types import Bounds, Categories, Spec
+from entropax.temperature import (
+    Anneal,
+    AnnealOverRun,
+    Dual,
+    Evidence,
+    FractionOfInitial,
+    FractionOfUniform,
+    FromSigma,
+    PerDimension,
+    Plateau,
+)
+from entropax.types import Bounds, Categories, Spec, unknown_progress
 
 BOX = Spec(3, Bounds((-2.0, 0.0), (2.0, 1.0)))
 FOUR = Spec(3, Categories(4))
-START = jnp.zeros((), jnp.int32)
+
+
+def target(rule, spec, updates=0):
+    """A rule's target after so many updates, with the run done to a thousandth of them."""
+
+    def update(number, state):
+        progress = unknown_progress(spec)._replace(share=jnp.float32((number + 1) / 1000))
+        return rule.observe(spec, state, Evidence(jnp.zeros((1, 2)), progress))
+
+    return rule.value(spec, jax.lax.fori_loop(0, updates, update, rule.init(spec)))
 
 
 @pytest.mark.parametrize(
@@ -29,20 +48,20 @@ START = jnp.zeros((), jnp.int32)
     ],
 )
 def test_values(rule, spec, expected):
-    np.testing.assert_allclose(rule.value(spec, START), expected, atol=5e-5)
+    np.testing.assert_allclose(target(rule, spec), expected, atol=5e-5)
 
 
 def test_anneal_is_linear_then_constant():
     rule = Anneal(PerDimension(0.0), FromSigma(0.15), 100.0)
-    end = float(FromSigma(0.15).value(BOX, START))
-    found = [float(rule.value(BOX, jnp.int32(updates))) for updates in (0, 25, 100, 10_000)]
+    end = float(target(FromSigma(0.15), BOX))
+    found = [float(target(rule, BOX, updates)) for updates in (0, 25, 100, 10_000)]
     np.testing.assert_allclose(found, [0.0, 0.25 * end, end, end], rtol=1e-6)
 
 
 def test_anneals_nest():
     inner = Anneal(PerDimension(0.0), PerDimension(-1.0), 10.0)
     rule = Anneal(inner, PerDimension(-1.0), 20.0)
-    np.testing.assert_allclose(rule.value(BOX, jnp.int32(5)), 0.75 * -1.0 + 0.25 * -2.0, rtol=1e-6)
+    np.testing.assert_allclose(target(rule, BOX, 5), 0.75 * -1.0 + 0.25 * -2.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -57,6 +76,13 @@ def test_anneals_nest():
         pytest.param(lambda: FractionOfUniform(1.0), ("(0, 1)", "infinite alpha"), id="the uniform policy"),
         pytest.param(lambda: FractionOfUniform(0.0), ("(0, 1)",), id="nothing"),
         pytest.param(lambda: Anneal(updates=0.0), ("updates", "above 0"), id="no passage"),
+        pytest.param(lambda: AnnealOverRun(until=0.0), ("until", "(0, 1]"), id="no part of the run"),
+        pytest.param(lambda: AnnealOverRun(until=1.5), ("until", "(0, 1]", "Anneal"), id="beyond the run"),
+        pytest.param(lambda: Plateau(factor=1.0), ("factor", "(0, 1)"), id="a plateau that never drops"),
+        pytest.param(lambda: Plateau(memory=-0.1), ("memory", "(0, 1)"), id="negative memory"),
+        pytest.param(lambda: Plateau(patience=0.0), ("patience", "above 0"), id="no patience"),
+        pytest.param(lambda: FractionOfInitial(1.2), ("fraction", "(0, 1]", "out of reach"), id="more than at first"),
+        pytest.param(lambda: FractionOfInitial(updates=0.0), ("updates", "above 0"), id="nothing measured"),
     ],
 )
 def test_refused_at_construction(build, words):
@@ -73,6 +99,8 @@ def test_refused_at_construction(build, words):
         pytest.param(PerDimension(), FOUR, ("4 categories", "FractionOfUniform"), id="per dimension of categories"),
         pytest.param(FromSigma(), FOUR, ("4 categories", "FractionOfUniform"), id="sigma of categories"),
         pytest.param(Anneal(PerDimension(0.0), FractionOfUniform(0.995)), BOX, ("0.6836",), id="the end of a passage"),
+        pytest.param(AnnealOverRun(FractionOfUniform(0.995)), BOX, ("0.6836",), id="the start of a passage"),
+        pytest.param(Plateau(), FOUR, ("4 categories", "FractionOfUniform"), id="a plateau of categories"),
     ],
 )
 def test_refused_by_init(rule, spec, words):
@@ -87,7 +115,7 @@ def test_the_largest_targets_are_accepted():
     rules = [PerDimension(max_tanh_normal_entropy()), FromSigma(max_tanh_normal_sigma())]
     rules.append(FractionOfUniform(math.exp(max_tanh_normal_entropy()) / 2))
     for rule in rules:
-        np.testing.assert_allclose(rule.value(BOX, START), largest, atol=1e-5)
+        np.testing.assert_allclose(target(rule, BOX), largest, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -97,13 +125,15 @@ def test_the_largest_targets_are_accepted():
         (FromSigma(), lambda rule: rule.sigma, [0.01, 0.2, 0.8]),
         (FractionOfUniform(), lambda rule: rule.fraction, [0.1, 0.5, 0.9]),
         (Anneal(), lambda rule: rule.updates, [10.0, 100.0, 1000.0]),
+        (AnnealOverRun(), lambda rule: rule.until, [0.01, 0.1, 1.0]),
+        (Plateau(), lambda rule: rule.patience, [10.0, 20.0, 100.0]),
+        (FractionOfInitial(), lambda rule: rule.fraction, [0.1, 0.5, 1.0]),
     ],
 )
 def test_fields_can_be_swept(rule, field, values):
     def replaced(value):
         return eqx.tree_at(field, rule, value)
 
-    updates = jnp.int32(50)
-    mapped = jax.vmap(lambda value: replaced(value).value(BOX, updates))(jnp.array(values))
-    one_by_one = [float(replaced(value).value(BOX, updates)) for value in values]
+    mapped = jax.vmap(lambda value: target(replaced(value), BOX, 50))(jnp.array(values))
+    one_by_one = [float(target(replaced(value), BOX, 50)) for value in values]
     np.testing.assert_allclose(mapped, one_by_one, rtol=1e-5, atol=1e-6)
