@@ -1,12 +1,14 @@
 """Tells Gymnasium of our environments, so that `gymnasium.make("entropax/Pendulum-v0")` works."""
 
+import math
+
 import gymnasium
 
 from entropax.envs.registry import TASKS
 
 
 def register_all() -> None:
-    """Registers every task of ours under its id, with its time limit; calling it again changes nothing.
+    """Registers every task of ours under its id, with its time limit and threshold; calling it again changes nothing.
 
     The entry point is a string, so nothing is built or compiled before `gymnasium.make`.
     """
@@ -16,5 +18,6 @@ def register_all() -> None:
                 id=task.id,
                 entry_point="entropax.envs.jax_env:from_task",
                 max_episode_steps=task.time_limit,
+                reward_threshold=None if math.isnan(task.solved) else task.solved,
                 kwargs={"task": task.id},
             )

@@ -10,6 +10,8 @@ from typing import Any
 import gymnasium
 
 from entropax.envs.base import AbstractDynamics, AbstractHostEnvironments, Episodes
+from entropax.envs.cartpole_swingup import CartpoleSwingup, CartpoleSwingupSparse
+from entropax.envs.deceptive_maze import DeceptiveMaze
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
 from entropax.envs.mountain_car import MountainCarContinuous
 from entropax.envs.pendulum import Pendulum
@@ -40,6 +42,8 @@ class Task:
         time_limit: Steps after which an episode is truncated.
         observation: The box that observations stay in.
         build: Makes the dynamics with its default fields.
+        solved: Mean return per episode, undiscounted, from which the task counts as solved; NaN where nobody says.
+            `docs/environments.md` gives the reason for each.
     """
 
     id: str
@@ -47,6 +51,7 @@ class Task:
     time_limit: int
     observation: Bounds
     build: Callable[[], AbstractDynamics[Any]]
+    solved: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,18 +66,21 @@ class Available:
 
 _PENDULUM = Bounds((-1.0, -1.0, -8.0), (1.0, 1.0, 8.0))
 _MOUNTAIN_CAR = Bounds((-1.2, -0.07), (0.6, 0.07))
+# 10 N on a cart of 1 kg raise sqrt(2 energy) by at most 10 a second, so velocities stay below these for 10 s.
+_CARTPOLE = Bounds((-5.0, -1.0, -1.0, -100.0, -600.0), (5.0, 1.0, 1.0, 100.0, 600.0))
 _SIGN, _PAIR = Bounds((-1.0,), (1.0,)), Bounds((0.0, 0.0), (1.0, 1.0))
 
 TASKS: dict[str, Task] = {
     task.id: task
     for task in (
-        Task("entropax/Pendulum-v0", "Pendulum-v1 of Gymnasium in JAX", 200, _PENDULUM, Pendulum),
+        Task("entropax/Pendulum-v0", "Pendulum-v1 of Gymnasium in JAX", 200, _PENDULUM, Pendulum, solved=-200.0),
         Task(
             "entropax/PendulumSparse-v0",
             "Pendulum, reward 1 near upright and at rest, else 0",
             200,
             _PENDULUM,
             lambda: Sparse(Pendulum()),
+            solved=150.0,
         ),
         Task(
             "entropax/PendulumActionCost-v0",
@@ -80,6 +88,7 @@ TASKS: dict[str, Task] = {
             200,
             _PENDULUM,
             lambda: ActionCost(Pendulum()),
+            solved=-205.0,
         ),
         Task(
             "entropax/MountainCarContinuous-v0",
@@ -87,6 +96,7 @@ TASKS: dict[str, Task] = {
             999,
             _MOUNTAIN_CAR,
             MountainCarContinuous,
+            solved=90.0,
         ),
         Task(
             "entropax/MountainCarContinuousActionCost-v0",
@@ -94,6 +104,30 @@ TASKS: dict[str, Task] = {
             999,
             _MOUNTAIN_CAR,
             lambda: ActionCost(MountainCarContinuous()),
+        ),
+        Task(
+            "entropax/CartpoleSwingup-v0",
+            "cartpole swingup of the DeepMind Control Suite in JAX",
+            1000,
+            _CARTPOLE,
+            CartpoleSwingup,
+            solved=800.0,
+        ),
+        Task(
+            "entropax/CartpoleSwingupSparse-v0",
+            "cartpole swingup_sparse of the DeepMind Control Suite in JAX",
+            1000,
+            _CARTPOLE,
+            CartpoleSwingupSparse,
+            solved=700.0,
+        ),
+        Task(
+            "entropax/DeceptiveMaze-v0",
+            "a point whose straight way to the goal ends in a trap",
+            200,
+            Bounds((-1.0, -1.0), (1.0, 1.0)),
+            DeceptiveMaze,
+            solved=10.0,
         ),
         Task("entropax/SoftOptimum-v0", "probe: pi* = p*, V* = 0", 1, Bounds((0.0,), (1.0,)), SoftOptimum),
         Task("entropax/SoftChain-v0", "probe: two soft steps, V* = discount", 2, _PAIR, SoftChain),

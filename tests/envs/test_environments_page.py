@@ -1,5 +1,6 @@
 """docs/environments.md: its snippets run and its tables are complete."""
 
+import math
 import re
 import runpy
 from pathlib import Path
@@ -20,3 +21,10 @@ def test_snippets_run(snippet, tmp_path):
 
 def test_every_task_is_on_the_page():
     assert [id for id in TASKS if f"`{id}`" not in PAGE] == []
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_thresholds_on_the_page_are_the_registrys(task):
+    rows = re.findall(rf"^\| `{task.id}` \|.*\| (−?[\d.]+|—) \|$", PAGE, re.MULTILINE)
+    expected = [] if math.isnan(task.solved) else [f"{task.solved:g}".replace("-", "−")]
+    assert [row for row in rows if row != "—"] == expected

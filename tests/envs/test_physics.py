@@ -6,8 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from entropax.envs.cartpole_swingup import CartpoleSwingup, CartpoleSwingupSparse
+from entropax.envs.deceptive_maze import DeceptiveMaze
 from entropax.envs.mountain_car import MountainCarContinuous, MountainCarState
 from entropax.envs.pendulum import Pendulum, PendulumState
+from entropax.envs.registry import TASKS
 from entropax.envs.wrappers import ActionCost, Sparse
 from entropax.types import Bounds, Spec
 
@@ -96,19 +99,30 @@ def test_physics_is_swept_by_vmap_and_the_spec_stays_static():
     assert hash(specs[0]) == hash(Spec(3, Bounds((-2.0,), (2.0,))))
 
 
-@pytest.mark.parametrize("dynamics", [Pendulum(), Sparse(Pendulum()), ActionCost(MountainCarContinuous())])
-def test_every_float_field_is_a_leaf(dynamics):
-    expected = {Pendulum: 6, Sparse: 7, ActionCost: 10}[type(dynamics)]
-    assert len(jax.tree.leaves(dynamics)) == expected
+@pytest.mark.parametrize(
+    ("dynamics", "fields"),
+    [
+        (Pendulum(), 6),
+        (Sparse(Pendulum()), 7),
+        (ActionCost(MountainCarContinuous()), 10),
+        (CartpoleSwingup(), 10),
+        (CartpoleSwingupSparse(), 10),
+        (DeceptiveMaze(), 3),
+    ],
+)
+def test_every_float_field_is_a_leaf(dynamics, fields):
+    assert len(jax.tree.leaves(dynamics)) == fields
 
 
-def test_step_keeps_shapes_dtypes_and_weak_types():
-    for dynamics in (Pendulum(), MountainCarContinuous(), Sparse(Pendulum()), ActionCost(Pendulum())):
-        state = jax.eval_shape(lambda d=dynamics: d.initial(key=KEY))
-        after, reward, _ = jax.eval_shape(lambda s, d=dynamics: d.step(s, jnp.zeros(1), key=KEY), state)
-        for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
-            assert (old.shape, old.dtype, old.weak_type) == (new.shape, new.dtype, new.weak_type)
-        assert (reward.shape, reward.dtype, reward.weak_type) == ((), jnp.float32, False)
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_step_keeps_shapes_dtypes_and_weak_types(task):
+    dynamics = task.build()
+    action = jnp.zeros(dynamics.spec.action.size)
+    state = jax.eval_shape(lambda: dynamics.initial(key=KEY))
+    after, reward, _ = jax.eval_shape(lambda s: dynamics.step(s, action, key=KEY), state)
+    for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+        assert (old.shape, old.dtype, old.weak_type) == (new.shape, new.dtype, new.weak_type)
+    assert (reward.shape, reward.dtype, reward.weak_type) == ((), jnp.float32, False)
 
 
 def test_sparse_pays_one_exactly_near_upright():
