@@ -46,6 +46,11 @@ CASES = {
     "report nothing": (("report", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "report without runs": (("report",), "A report needs at least one run."),
     "export nothing": (("export", "nowhere", "a.safetensors"), "nowhere does not exist. Pass the folder of a run"),
+    "two targets": (("entropy", "--env", "Pendulum-v1", "--target", "-1", "--sigma", "0.1"), "one of them is enough"),
+    "target above the widest": (("entropy", "--env", "Pendulum-v1", "--target", "0.7"), "0.6836 nats per dimension"),
+    "sigma above the widest": (("entropy", "--env", "Pendulum-v1", "--sigma", "1.0"), "Use at most 0.874."),
+    "entropy of categories": (("entropy", "--env", "CartPole-v1"), "Use a Box-action variant"),
+    "final alpha of zero": (("entropy", "--env", "Pendulum-v1", "--final-alpha", "0"), "Dual never reaches 0."),
     "a folder that is no run": (("resume", "."), "it holds no run.json"),
 }
 
