@@ -1,5 +1,6 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
+from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState
 from entropax.distributions import Categorical as Categorical
@@ -23,12 +24,18 @@ from entropax.loops.train import train as train
 from entropax.loops.training import Training as Training
 from entropax.networks import Dense as Dense
 from entropax.networks import LayerNormed as LayerNormed
+from entropax.temperature import PI as PI
 from entropax.temperature import Anneal as Anneal
+from entropax.temperature import AnnealOverRun as AnnealOverRun
 from entropax.temperature import Dual as Dual
+from entropax.temperature import EachDimension as EachDimension
 from entropax.temperature import Fixed as Fixed
+from entropax.temperature import FractionOfInitial as FractionOfInitial
 from entropax.temperature import FractionOfUniform as FractionOfUniform
 from entropax.temperature import FromSigma as FromSigma
 from entropax.temperature import PerDimension as PerDimension
+from entropax.temperature import Plateau as Plateau
 from entropax.temperature import Scheduled as Scheduled
+from entropax.temperature import StepRule as StepRule
 
 _register_all()

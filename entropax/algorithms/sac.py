@@ -9,27 +9,14 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.soft import critic_step, policy_loss, returns_and_bootstraps, sample, values
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
-from entropax.ops import actor_loss, alpha_log_prob, critic_loss, n_step_return, polyak, soft_target
+from entropax.ops import alpha_log_prob, polyak, soft_target
 from entropax.optimiser import adam_init, adam_step
 from entropax.temperature import AbstractTemperature, Dual, Evidence
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
-
-
-def values(
-    critics: Critic, observations: Float[Array, "batch observation"], actions: Float[Array, "batch action"]
-) -> Float[Array, "critic batch"]:
-    """Q_i(s, a) of every critic of an ensemble; critics outermost, so that no product needs a transposition."""
-    return jax.vmap(lambda critic: jax.vmap(critic)(observations, actions))(critics)
-
-
-def sample(
-    actor: Actor, observations: Float[Array, "batch observation"], noise: Float[Array, "batch action"]
-) -> tuple[Float[Array, "batch action"], Float[Array, "batch action"]]:
-    """One reparameterised action for each observation, with each dimension's log-probability in nats."""
-    return jax.vmap(lambda observation, e: actor(observation).reparameterised(e))(observations, noise)
 
 
 class SACState(eqx.Module):
@@ -135,7 +122,10 @@ class SAC(AbstractAlgorithm[SACState]):
         """One step of the critics, the actor, the temperature and the target critics, in the paper's order."""
         target_noise, actor_noise = jax.random.normal(key, (2, *batch.action[:, 0].shape))
         targets = self._soft_targets(state, batch, target_noise)
-        state, metrics = self._critic_step(state, batch, targets)
+        critics, optimiser, metrics = critic_step(
+            state.critics, state.critic_optimiser, batch, targets, self.critic_learning_rate
+        )
+        state = replace(state, critics=critics, critic_optimiser=optimiser)
 
         def policy_step(state: SACState) -> tuple[SACState, Metrics]:
             return self._policy_step(spec, state, batch, progress, actor_noise)
@@ -154,43 +144,19 @@ class SAC(AbstractAlgorithm[SACState]):
         self, state: SACState, batch: Transition, noise: Float[Array, "batch action"]
     ) -> Float[Array, " batch"]:
         """Equation 3 over windows of `n_step` steps."""
-
-        def bootstrap(window: Transition) -> tuple[Array, Array, Array]:
-            reward, discount, last = n_step_return(window.reward, window.terminated, window.last, self.discount)
-            return reward, discount, window.next_observation[last]
-
-        reward, discount, observations = jax.vmap(bootstrap)(batch)
+        reward, discount, observations = returns_and_bootstraps(batch, self.discount)
         actions, log_probs = sample(state.actor, observations, noise)
         next_q = jnp.min(values(state.target_critics, observations, actions), axis=0)
         return soft_target(reward, discount, next_q, alpha_log_prob(self.alpha(state), log_probs))
-
-    def _critic_step(
-        self, state: SACState, batch: Transition, targets: Float[Array, " batch"]
-    ) -> tuple[SACState, Metrics]:
-        """Equation 5: regression of every critic on the soft targets."""
-
-        def loss(critics: Critic) -> tuple[Float[Array, ""], Float[Array, ""]]:
-            q = values(critics, batch.observation[:, 0], batch.action[:, 0])
-            return jnp.mean(jax.vmap(critic_loss, in_axes=(1, 0))(q, targets)), jnp.mean(q)
-
-        (error, q), gradient = jax.value_and_grad(loss, has_aux=True)(state.critics)
-        critics, optimiser = adam_step(gradient, state.critic_optimiser, state.critics, self.critic_learning_rate)
-        norm = optax.tree.norm(gradient)
-        metrics = {"train/critic_loss": error, "train/q_mean": q, "train/critic_grad_norm": norm}
-        return replace(state, critics=critics, critic_optimiser=optimiser), metrics
 
     def _policy_step(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, noise: Float[Array, "batch action"]
     ) -> tuple[SACState, Metrics]:
         """Equation 9 for the actor, then equation 18 for alpha on the same samples."""
-        observations = batch.observation[:, 0]
-
-        def loss(actor: Actor) -> tuple[Float[Array, ""], Float[Array, "batch action"]]:
-            actions, log_probs = sample(actor, observations, noise)
-            q = jnp.min(values(state.critics, observations, actions), axis=0)
-            return jnp.mean(actor_loss(alpha_log_prob(self.alpha(state), log_probs), q)), log_probs
-
-        (error, log_probs), gradient = jax.value_and_grad(loss, has_aux=True)(state.actor)
+        gradients = jax.value_and_grad(policy_loss, has_aux=True)
+        (error, log_probs), gradient = gradients(
+            state.actor, state.critics, self.alpha(state), batch.observation[:, 0], noise
+        )
         actor, optimiser = adam_step(gradient, state.actor_optimiser, state.actor, self.actor_learning_rate)
         temperature, metrics = self.temperature.update(spec, state.temperature, Evidence(-log_probs, progress))
         metrics = {**metrics, "train/actor_loss": error, "train/actor_grad_norm": optax.tree.norm(gradient)}

@@ -7,7 +7,7 @@ from typing import Any
 
 USAGE = """usage: entropax COMMAND ...
 
-  train sac --env ID   train into a new run folder
+  train sac --env ID   train into a new run folder (also: meta-sac)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -18,7 +18,7 @@ USAGE = """usage: entropax COMMAND ...
 Every command explains its flags with --help."""
 
 COMMANDS = ("train", "resume", "evaluate", "report", "entropy", "envs", "export")
-ALGORITHMS = ("sac",)
+ALGORITHMS = ("sac", "meta-sac")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -39,13 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(command: str, algorithm: str, words: list[str]) -> None:
     import tyro
 
+    from entropax.algorithms.meta_sac import MetaSAC
+    from entropax.algorithms.sac import SAC
     from entropax.cli import commands, entropy
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
 
     table: dict[str, tuple[Any, Any]] = {
-        "train sac": (commands.TrainSAC, commands.train),
+        "train sac": (commands.Train[SAC], commands.train),
+        "train meta-sac": (commands.Train[MetaSAC], commands.train),
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),

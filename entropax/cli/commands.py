@@ -4,13 +4,12 @@ import dataclasses
 import functools
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
 import tyro
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.algorithms.sac import SAC
 from entropax.envs.base import Episodes
 from entropax.envs.registry import action_text, available
 from entropax.errors import EntropaxError
@@ -20,21 +19,23 @@ from entropax.loops.host_lane import run_episodes
 from entropax.loops.run import Run, load, save_policy
 from entropax.loops.training import Training
 
+Algorithm = TypeVar("Algorithm")
+
 
 @dataclasses.dataclass
-class TrainSAC:
-    """Train soft actor-critic (SAC, version 2) into a new run folder."""
+class Train(Generic[Algorithm]):
+    """Train an algorithm into a new run folder."""
 
     env: str
     """Environment id: one of `entropax envs`, or any Gymnasium id with continuous actions."""
     training: Annotated[Training, tyro.conf.OmitArgPrefixes]
     """Counts of steps, and what to do when numbers break."""
+    algorithm: Algorithm
+    """The algorithm's settings."""
     seeds: int = 1
     """Number of seeds, trained beside one another."""
     root: Path = Path("runs")
     """Folder in which the run's folder is made."""
-    algorithm: SAC = dataclasses.field(default_factory=SAC)
-    """The algorithm's settings."""
 
 
 def train(flags: Any) -> None:

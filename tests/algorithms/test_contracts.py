@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import entropax
-from entropax import SAC, Dense, Dual, Fixed, LayerNormed, Scheduled
+from entropax import SAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, Scheduled
+from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
 from entropax.replay import pack
@@ -56,6 +57,10 @@ VARIANTS = {
     "of-initial": _sac(temperature=Dual(target_entropy=FractionOfInitial())),
     "over-run": _sac(temperature=Dual(target_entropy=AnnealOverRun())),
     "each-dimension": _sac(temperature=EachDimension()),
+    "meta-sac": MetaSAC(_sac(temperature=Fixed(1.0))),
+    "meta-sac, ablated": MetaSAC(
+        _sac(temperature=Fixed(1.0)), states=ReplayedStates(), batch=SameBatch(), critics=PlainCritics()
+    ),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
 }
 
@@ -75,10 +80,15 @@ def arrays_of(tree) -> list[np.ndarray]:
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
+def _updates(algorithm, state) -> int:
+    """How many updates a state has seen."""
+    return int((state.sac if isinstance(algorithm, MetaSAC) else state).updates)
+
+
 class Case:
     """A variant with its compiled update, which counts how often it is traced."""
 
-    def __init__(self, algorithm: SAC):
+    def __init__(self, algorithm: SAC | MetaSAC):
         self.algorithm, self.traces = algorithm, 0
         self.state = algorithm.init(SPEC, key=jax.random.key(0))
         self.batch = random_batch(algorithm.n_step)
@@ -161,7 +171,7 @@ def test_repeated_updates_compile_once_and_stay_finite(case):
         state, metrics = case.update(case.algorithm, state, case.batch, jax.random.key(number))
     assert case.traces <= before + 1
     assert case.traces == 1
-    assert int(state.updates) == 4
+    assert _updates(case.algorithm, state) == 4
     assert {name for name, value in metrics.items() if not np.isfinite(value)} == set()
 
 
@@ -171,17 +181,17 @@ def test_the_key_decides(case):
     )
     for one, two in zip(arrays_of(first), arrays_of(again), strict=True):
         np.testing.assert_array_equal(one, two)
-    changed = [
-        not np.array_equal(one, two) for one, two in zip(arrays_of(first.actor), arrays_of(other.actor), strict=True)
-    ]
+    actors = (arrays_of(case.algorithm.actor(state)) for state in (first, other))
+    changed = [not np.array_equal(one, two) for one, two in zip(*actors, strict=True)]
     assert any(changed)
 
 
-@pytest.mark.parametrize("name", ["default", "delayed"])
+@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac"])
 def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case = Case(VARIANTS[name])
 
-    def swept(a: SAC):
+    def swept(algorithm):
+        a = algorithm.sac if isinstance(algorithm, MetaSAC) else algorithm
         return (a.discount, a.polyak, a.actor_learning_rate, a.critic_learning_rate)
 
     settings = jnp.array([[0.9, 0.005, 1e-3, 1e-3], [0.5, 0.005, 1e-3, 1e-3], [0.9, 0.1, 3e-3, 2e-3]])
@@ -195,7 +205,7 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
         for many, one in zip(arrays_of(together), arrays_of(alone), strict=True):
             np.testing.assert_allclose(many[index], one, rtol=2e-4, atol=2e-6)
     assert case.traces == 1, "a float was compiled in"
-    critics = arrays_of(together.critics)
+    critics = arrays_of(case.algorithm.parameters(together)["critic"])
     assert any(not np.allclose(leaf[0], leaf[1], atol=1e-7) for leaf in critics), "discount has no effect"
 
 

@@ -7,19 +7,31 @@ import sys
 
 import pytest
 
+from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
+from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.sac import SAC
 from entropax.cli import COMMANDS, commands, main
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
+from entropax.temperature.band import AbstractBand
 from entropax.temperature.base import AbstractTarget, AbstractTemperature
-from entropax.temperature.dual import AbstractBand, AbstractObjective
+from entropax.temperature.dual import AbstractObjective
 from entropax.temperature.scheduled import AbstractSchedule
 
-PARTS = (AbstractTorso, AbstractTemperature, AbstractTarget, AbstractObjective, AbstractBand, AbstractSchedule)
+META_PARTS = (AbstractMetaStates, AbstractMetaBatch, AbstractMetaCritics)
+PARTS = (
+    *META_PARTS,
+    AbstractTorso,
+    AbstractTemperature,
+    AbstractTarget,
+    AbstractObjective,
+    AbstractBand,
+    AbstractSchedule,
+)
 FLAGS = (
-    commands.TrainSAC,
+    commands.Train,
     commands.Resume,
     commands.Evaluate,
     commands.Report,
@@ -27,7 +39,7 @@ FLAGS = (
     commands.Export,
     Entropy,
 )
-OWNERS = [SAC, Training, *FLAGS, *(owner for part in PARTS for owner in final_classes(part))]
+OWNERS = [SAC, MetaSAC, Training, *FLAGS, *(owner for part in PARTS for owner in final_classes(part))]
 
 
 def shown(capsys, *arguments):
@@ -48,7 +60,7 @@ def test_the_overview_names_every_command(arguments, capsys):
 
 @pytest.mark.parametrize("flags", FLAGS, ids=lambda flags: flags.__name__)
 def test_help_says_what_the_command_does_and_names_every_flag(flags, capsys):
-    name = ["train", "sac"] if flags is commands.TrainSAC else [flags.__name__.lower()]
+    name = ["train", "sac"] if flags is commands.Train else [flags.__name__.lower()]
     out = shown(capsys, *name, "--help")
     assert " ".join((inspect.getdoc(flags) or "").split()) in out
     for field, text in field_help(flags).items():

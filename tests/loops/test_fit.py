@@ -9,13 +9,15 @@ import jax
 import numpy as np
 import pytest
 
-from entropax import EntropaxError, Training, fit, load
+from entropax import PI, AnnealOverRun, Fixed, MetaSAC, PerDimension, Training, fit, load
+from entropax.errors import EntropaxError
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
 from entropax.networks import HostPolicy
 from entropax.runs import read_checkpoint_meta
 
 UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
+META = {"train/meta_objective", "train/meta_gradient"}
 
 
 def _documented() -> set[str]:
@@ -47,7 +49,7 @@ def test_rows_come_at_the_steps_asked_for(run):
 
 def test_every_documented_metric_is_finite_in_the_last_row(run):
     values = run.metrics.rows[-1].values
-    assert set(values) == _documented()
+    assert set(values) == _documented() - META
     broken = {name for name, value in values.items() if not np.isfinite(value).all()}
     assert broken == set()
     vectors = {
@@ -67,6 +69,28 @@ def test_every_documented_metric_is_finite_in_the_last_row(run):
     np.testing.assert_allclose(values["entropy/target"], -1.0)
     np.testing.assert_allclose(values["entropy/nats"] - values["entropy/target"], values["entropy/slack"], rtol=1e-4)
     np.testing.assert_allclose(values["entropy/environment_nats"] - values["entropy/nats"], np.log(2), rtol=1e-4)
+
+
+@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
+def test_learners_are_told_how_far_the_run_is(env, small, loop, tmp_path):
+    target = AnnealOverRun(PerDimension(0.0), PerDimension(-1.0), until=1.0)
+    algorithm = dataclasses.replace(small, temperature=PI(target_entropy=target))
+    run = fit(algorithm, env, loop, seeds=2, root=tmp_path, progress=False)
+    steps, targets = run.metrics.series("entropy/target")
+    np.testing.assert_allclose(targets, np.broadcast_to(-(steps[:, None] - 1) / loop.steps, targets.shape), atol=1e-5)
+
+
+@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
+def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
+    algorithm = MetaSAC(dataclasses.replace(small, temperature=Fixed(0.5)))
+    loop = dataclasses.replace(loop, evaluate_every=0)
+    run = fit(algorithm, env, loop, seeds=2, root=tmp_path, progress=False)
+    values = run.metrics.rows[-1].values
+    assert set(values) >= META
+    assert all(np.isfinite(values[name]).all() and (values[name] != 0).all() for name in META)
+    assert np.isnan(values["entropy/target"]).all()
+    assert (values["train/ent_coef"] != 0.5).all()
+    assert load(run.path).algorithm == algorithm
 
 
 def test_seeds_differ(run):
