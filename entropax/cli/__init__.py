@@ -11,12 +11,13 @@ USAGE = """usage: entropax COMMAND ...
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
+  diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
 Every command explains its flags with --help."""
 
-COMMANDS = ("train", "resume", "evaluate", "report", "envs", "export")
+COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "envs", "export")
 ALGORITHMS = ("sac",)
 
 
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(command: str, algorithm: str, words: list[str]) -> None:
     import tyro
 
-    from entropax.cli import commands
+    from entropax.cli import commands, diagnose
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
@@ -48,6 +49,7 @@ def _run(command: str, algorithm: str, words: list[str]) -> None:
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),
+        "diagnose": (diagnose.Diagnose, diagnose.diagnose),
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),
     }

@@ -19,6 +19,7 @@ _TONES = {
     Kind.HEALTHY: ("good", "\N{CHECK MARK}"),
     Kind.TOO_EARLY: ("none", "\N{HORIZONTAL ELLIPSIS}"),
     Kind.TARGET_NOT_REACHED: ("poor", "\N{NOT EQUAL TO}"),
+    Kind.MISLEADING: ("poor", "?"),
     Kind.COLLAPSED: ("bad", "\N{DOWNWARDS ARROW}"),
     Kind.EXPLODING: ("bad", "\N{UPWARDS ARROW}"),
 }
