@@ -83,7 +83,15 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert (flags.env, flags.training.steps, flags.seeds) == ("HalfCheetah-v5", 100_000, 4)
     assert flags.algorithm.discount == 0.98
     assert flags.algorithm.temperature.learning_rate == 1e-4
-    assert [line.split()[1] for line in lines] == ["train", "resume", "evaluate", "report", "envs", "export"]
+    assert [line.split()[1] for line in lines] == [
+        "train",
+        "resume",
+        "evaluate",
+        "report",
+        "diagnose",
+        "envs",
+        "export",
+    ]
 
 
 def test_the_settings_table_of_sac_is_complete_and_true():

@@ -1,6 +1,7 @@
 """A diagnosis as text for a terminal, and as JSON for a program."""
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from entropax.diagnostics.findings import Finding
 from entropax.diagnostics.window import Facts, Series, mean_over_rows, number
 from entropax.report.diagnose import Diagnosis
 
-_WIDTH = 60
+_WIDTH, _LINE = 60, 120
 BLOCKS, ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 
 
@@ -48,18 +49,23 @@ def text(diagnosis: Diagnosis, levels: str = BLOCKS) -> str:
     return "\n".join(lines)
 
 
+def _wrapped(line: str) -> list[str]:
+    """A sentence as lines that fit a screen; settings and paths stay whole, to be copied."""
+    return textwrap.wrap(line, _LINE, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False)
+
+
 def _finding(finding: Finding, series: Mapping[str, Series], facts: Facts, levels: str) -> list[str]:
     seeds = ", ".join(map(str, finding.seeds))
     first, last = finding.steps
     lines = [
         f"{finding.severity.value.upper()} {finding.rule} | steps {first} to {last} | seeds {seeds}",
-        f"  {finding.explanation}",
+        *_wrapped(finding.explanation),
         "  " + ", ".join(f"{name} {number(value)}" for name, value in finding.numbers.items()),
     ]
     if finding.evidence in series:
         chosen = [index for index, seed in enumerate(facts.seeds) if seed in finding.seeds]
         lines.append(f"  {finding.evidence}  {chart(series[finding.evidence], chosen, levels)}")
-    lines += [f"  cause {rank}: {cause}" for rank, cause in enumerate(finding.causes, 1)]
+    lines += [part for rank, cause in enumerate(finding.causes, 1) for part in _wrapped(f"cause {rank}: {cause}")]
     return lines + [f"  try: {remedy}" for remedy in finding.remedy]
 
 

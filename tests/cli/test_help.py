@@ -9,6 +9,7 @@ import pytest
 
 from entropax.algorithms.sac import SAC
 from entropax.cli import COMMANDS, commands, main
+from entropax.cli.diagnose import Diagnose
 from entropax.cli.flags import field_help, final_classes
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
@@ -17,7 +18,15 @@ from entropax.temperature.dual import AbstractBand, AbstractObjective
 from entropax.temperature.scheduled import AbstractSchedule
 
 PARTS = (AbstractTorso, AbstractTemperature, AbstractTarget, AbstractObjective, AbstractBand, AbstractSchedule)
-FLAGS = (commands.TrainSAC, commands.Resume, commands.Evaluate, commands.Report, commands.Envs, commands.Export)
+FLAGS = (
+    commands.TrainSAC,
+    commands.Resume,
+    commands.Evaluate,
+    commands.Report,
+    Diagnose,
+    commands.Envs,
+    commands.Export,
+)
 OWNERS = [SAC, Training, *FLAGS, *(owner for part in PARTS for owner in final_classes(part))]
 
 

@@ -21,7 +21,7 @@ class Content(NamedTuple):
     """What was left out and why, one sentence each."""
 
 
-def column(steps: Sequence[float], values: Sequence[float]) -> Column:
+def column(steps: Sequence[int] | Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> Column:
     """Sorts by step, keeps the last value of a step that was written twice, and marks NaN as infinite.
 
     A run that was resumed writes some steps again; the later value is the one that counts.
@@ -40,8 +40,8 @@ def joined(parts: Sequence[Content]) -> Content:
     for name in names:
         having = [part.columns[name] for part in parts if name in part.columns]
         columns[name] = column(
-            np.concatenate([one.steps for one in having]).tolist(),
-            np.concatenate([one.values for one in having]).tolist(),
+            np.concatenate([one.steps for one in having]),
+            np.concatenate([one.values for one in having]),
         )
     return Content(columns, tuple(note for part in parts for note in part.notes))
 

@@ -163,17 +163,17 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         return None
     name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
     margin = max(ERRORS * error, BASELINE_NOISE * abs(best))
-    if late > best + margin or (late >= best - margin and learning(one).rising):
+    below, rising = late < best - margin, learning(one).rising
+    if late > best + margin or (rising and not below):
         return None
-    below = late < best - margin
     return Evidence(
         Kind.MISLEADING,
-        Severity.CRITICAL if below else Severity.WARNING,
+        Severity.CRITICAL if below and not rising else Severity.WARNING,
         (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
         {"return": late, **{f"return of the {each}": value for each, value in one.facts.baselines.items()}},
         "rollout/ep_rew_mean",
         f"The policy returns {number(late)}, {'less' if below else 'no more'} than the {name}, which needs no training "
-        f"and returns {number(best)}.",
+        f"and returns {number(best)}{'; it still rises' if rising else ''}.",
         (
             "entropy held so high that its noise costs more than was learned",
             "a local optimum: the reward is rare, and the agent has learned to avoid the costs of looking for it",
