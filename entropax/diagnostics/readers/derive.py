@@ -19,10 +19,10 @@ from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
 class Known:
     """What a user knows of a run and its log does not say; NaN or empty where it is not known."""
 
-    action_dimensions: float = math.nan
+    action_dimensions: int | float = math.nan
     target: float = math.nan
     """Target entropy as the other library was given it, nats."""
-    log_half_range: float = math.nan
+    log_half_range: int | float = math.nan
     """Sum over the action dimensions of log((high − low) / 2): from nats in [-1, 1] to environment units."""
     baselines: tuple[tuple[str, float], ...] = ()
     """Returns of policies that need no training, by name."""
