@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from entropax.diagnostics.findings import Finding
+from entropax.diagnostics.rules import RULES
 from entropax.diagnostics.window import Facts, Series, mean_over_rows, number
 from entropax.report.diagnose import Diagnosis
 
@@ -42,7 +43,7 @@ def text(diagnosis: Diagnosis, levels: str = BLOCKS) -> str:
     for finding in diagnosis.verdict.findings:
         lines += ["", *_finding(finding, diagnosis.series, diagnosis.facts, levels)]
     if diagnosis.verdict.unjudged:
-        lines += ["", "not judged, for want of:"]
+        lines += ["", f"{len(diagnosis.verdict.unjudged)} of {len(RULES)} rules not judged, for want of:"]
         lines += [f"  {rule}: {', '.join(missing)}" for rule, missing in diagnosis.verdict.unjudged]
     if diagnosis.notes:
         lines += ["", *(f"note: {note}" for note in diagnosis.notes)]

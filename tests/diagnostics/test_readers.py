@@ -100,6 +100,29 @@ def test_a_given_target_replaces_the_default_and_its_note():
     assert [note for note in given.notes if "default" in note] == []
 
 
+def sb3_at(folder, slack):
+    """Events of Stable-Baselines3's SAC at a slack in nats."""
+    alpha = np.linspace(0.9, 0.1, ROWS)
+    return write_events(folder, {"train/ent_coef": alpha, "train/ent_coef_loss": slack * np.log(alpha)})
+
+
+def test_an_assumed_target_that_cannot_be_is_not_used(tmp_path):
+    possible, impossible = sb3_at(tmp_path / "a", 2 * 1.8), sb3_at(tmp_path / "b", 2 * 2.0)
+    assert "entropy/nats" in read(possible, action_dimensions=2.0).series
+    log = read(impossible, action_dimensions=2.0)
+    assert "entropy/nats" not in log.series
+    assert [note for note in log.notes if "would make the entropy larger than it can be" in note]
+    given = read(impossible, action_dimensions=2.0, target=-4.0)
+    assert given.series["entropy/nats"].values == pytest.approx(0.0, abs=1e-5)
+
+
+def test_a_start_that_no_untrained_policy_has_makes_an_assumed_target_doubtful(tmp_path):
+    likely = read(sb3_at(tmp_path / "a", 2 * 1.2), action_dimensions=2.0)
+    unlikely = read(sb3_at(tmp_path / "b", 2 * 0.8), action_dimensions=2.0)
+    assert [note for note in likely.notes if "untrained" in note] == []
+    assert [note for note in unlikely.notes if "starts at -0.2 nats per dimension" in note]
+
+
 def test_a_fixed_alpha_has_no_slack(tmp_path):
     rows = {"train/ent_coef": 0.2, "train/ent_coef_loss": 0.1, "rollout/ep_rew_mean": 1.0}
     assert "entropy/slack" not in read(write_events(tmp_path / "a", rows)).series
@@ -146,9 +169,7 @@ def test_the_share_of_the_value_and_q_follow(tmp_path):
 
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.name)
 def test_every_name_leads_to_one_of_ours_that_exists(library):
-    targets = [ours for ours, _ in library.names.values()]
-    assert set(targets) <= OURS
-    assert len(set(targets)) == len(targets)
+    assert {ours for ours, _ in library.names.values()} <= OURS
     documented = (Path(__file__).parents[2] / "docs" / "diagnose.md").read_text("utf-8")
     assert [name for name in library.names if f"`{name}`" not in documented] == []
 

@@ -14,6 +14,15 @@ from entropax.diagnostics.readers.names import Library
 from entropax.diagnostics.window import Facts
 from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
 
+START_ROWS = 3
+"""Rows at the start over which one batch's noise is averaged."""
+UNTRAINED = 0.65
+"""Nats per dimension of a tanh-Gaussian with a mean near 0 and a sigma near 1, as all these libraries initialise it."""
+UNLIKELY = 0.6
+"""Nats per dimension off that at the start that make an assumed target doubtful: a sigma of 0.27 in place of 1."""
+IMPOSSIBLE = 0.25
+"""Nats per dimension above the widest policy that noise of the derived entropy cannot give for half of the rows."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -82,32 +91,49 @@ def _add(found: dict[str, Column], name: str, steps: np.ndarray, values: np.ndar
 
 def _entropy(found: dict[str, Column], library: Library, known: Known) -> list[str]:
     """Adds target, entropy and sigma in [-1, 1] units where they follow; says what was assumed."""
-    notes = []
+    d, notes = known.action_dimensions, list[str]()
     shift = known.log_half_range if library.environment_units else 0.0
-    d = known.action_dimensions
-    if library.environment_units and math.isnan(shift):
+    if math.isnan(shift):
         shift = 0.0
         if math.isfinite(d):
             notes.append(f"{library.name} counts entropy in environment units; bounds of ±1 are assumed. Pass --env.")
-    target = known.target if math.isfinite(known.target) else library.default_target * d
-    slack = found.get("entropy/slack")
-    if slack is not None and math.isfinite(target) and "entropy/target" not in found:
-        _add(found, "entropy/target", slack.steps, np.full(len(slack.steps), target - shift))
-        if math.isnan(known.target):
-            notes.append(
-                f"The target is taken as {library.name}'s default, {target:g} nats. Pass --target if it was set."
-            )
-        _add(found, "entropy/nats", slack.steps, slack.values + target - shift)
-    if library.environment_units and "entropy/nats" in found and slack is None:
-        nats = found["entropy/nats"]
-        found["entropy/nats"] = Column(nats.steps, nats.values - shift)
-    if slack is None and "entropy/nats" in found and math.isfinite(known.target):
+    if "entropy/nats" in found:
         steps, nats = common(found["entropy/nats"])
-        _add(found, "entropy/target", steps, np.full(len(steps), known.target - shift))
-        _add(found, "entropy/slack", steps, nats - (known.target - shift))
+        found["entropy/nats"] = Column(found["entropy/nats"].steps, found["entropy/nats"].values - shift)
+        if math.isfinite(known.target) and "entropy/slack" not in found:
+            _add(found, "entropy/target", steps, np.full(len(steps), known.target - shift))
+            _add(found, "entropy/slack", steps, nats - known.target)
+    elif "entropy/slack" in found:
+        notes += _from_slack(found, library, known, shift)
     if "entropy/nats" in found and "train/ent_coef" in found and math.isfinite(d):
         steps, nats = common(found["entropy/nats"])
         _add(found, "entropy/sigma", steps, np.asarray(sigma_of_entropy(jnp.asarray(nats / d, jnp.float32))))
+    return notes
+
+
+def _from_slack(found: dict[str, Column], library: Library, known: Known, shift: float) -> list[str]:
+    """Adds target and entropy from the slack and the target that was set, or the library's default if it can be."""
+    d, steps, slack = known.action_dimensions, found["entropy/slack"].steps, found["entropy/slack"].values
+    given = math.isfinite(known.target)
+    target = (known.target if given else library.default_target * d) - shift
+    if math.isnan(target):
+        return []
+    start = float((slack[:START_ROWS] + target).mean()) / d
+    notes = []
+    if not given:
+        notes.append(f"The target is taken as {library.name}'s default, {target + shift:g} nats. Pass --target if set.")
+        if float(np.median(slack)) + target > d * (max_tanh_normal_entropy() + IMPOSSIBLE):
+            return [
+                f"{library.name}'s default target, {target + shift:g} nats, would make the entropy larger than it can be, "
+                "so it was set to less: the entropy is not known. Pass --target."
+            ]
+        if abs(start - UNTRAINED) > UNLIKELY:
+            notes.append(
+                f"With that target the run starts at {start:.2g} nats per dimension, where an untrained policy has "
+                f"about {UNTRAINED}: it may have been set. Pass --target."
+            )
+    _add(found, "entropy/target", steps, np.full(len(steps), target))
+    _add(found, "entropy/nats", steps, slack + target)
     return notes
 
 

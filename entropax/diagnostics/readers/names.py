@@ -83,6 +83,7 @@ SB3 = Library(
         "train/ent_coef_loss": ("train/ent_coef_loss", 1.0),
         "train/actor_loss": ("train/actor_loss", 1.0),
         "train/critic_loss": ("train/critic_loss", 1.0),
+        "train/value_loss": ("train/critic_loss", 0.5),
         "train/n_updates": ("train/n_updates", 1.0),
         "train/entropy_loss": ("entropy/nats", -1.0),
         "time/fps": ("time/fps", 1.0),
@@ -91,7 +92,8 @@ SB3 = Library(
     default_target=-1.0,
 )
 """stable-baselines3 2.9.2 and sbx-rl 0.28.0: `logger.record` in sac.py, ppo.py, off_policy_algorithm.py and
-callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy."""
+callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy;
+`train/value_loss` is its mean squared error, without the ½ of ours."""
 
 CLEANRL = Library(
     "CleanRL",
@@ -105,6 +107,7 @@ CLEANRL = Library(
         "losses/alpha_loss": ("train/ent_coef_loss", 1.0),
         "losses/actor_loss": ("train/actor_loss", 1.0),
         "losses/qf_loss": ("train/critic_loss", 1.0),
+        "losses/value_loss": ("train/critic_loss", 1.0),
         "losses/qf1_values": ("train/q_mean", 1.0),
         "losses/entropy": ("entropy/nats", 1.0),
     },
@@ -113,7 +116,7 @@ CLEANRL = Library(
     environment_units=True,
 )
 """cleanrl/sac_continuous_action.py: the loss is −α (log π + H̄), and log π has the log of the action scale in it.
-`losses/qf_loss` is half the sum over two critics, as ours. `losses/entropy` is PPO's."""
+`losses/qf_loss` is half the sum over two critics, as ours. `losses/entropy` and `losses/value_loss` are PPO's."""
 
 BRAX = Library(
     "Brax",

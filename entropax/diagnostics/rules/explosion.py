@@ -135,7 +135,14 @@ RULES = (
         out_of_reach,
         ("entropy/target", "entropy/nats"),
         (DIMENSIONS,),
-        silences=("alpha-runaway", "target-missed", "alpha-travelling", "alpha-clamped", "premature-collapse"),
+        silences=(
+            "alpha-runaway",
+            "premature-collapse",
+            "alpha-clamped",
+            "alpha-travelling",
+            "target-missed",
+            "reward-drowned",
+        ),
     ),
     Rule(
         "alpha-runaway",
