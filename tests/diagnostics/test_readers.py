@@ -354,7 +354,9 @@ def test_no_known_scalar_lists_what_was_found(tmp_path):
     [
         ("progress.csv", b"", "holds no scalar. .* is empty"),
         ("events.out.tfevents.1", b"", "holds no scalar"),
-        ("events.out.tfevents.1", b"no events, but long enough", "fails the checksum"),
+        ("events.out.tfevents.1", b"no events, but long enough", "fails its checksum"),
+        ("log.csv", b"step,a\n1," + b"9" * 200_000 + b"\n", "is no CSV file"),
+        ("log.csv", b"step,train/ent_coef\ninf,1\n1e300,1\n", "2 of 2 lines"),
         ("log.csv", b"a,b\n1,2\n", r'no step column; it has: a, b\. .*"step"'),
     ],
 )

@@ -124,8 +124,8 @@ def _from_slack(found: dict[str, Column], library: Library, known: Known, shift:
         notes.append(f"The target is taken as {library.name}'s default, {target + shift:g} nats. Pass --target if set.")
         if float(np.median(slack)) + target > d * (max_tanh_normal_entropy() + IMPOSSIBLE):
             return [
-                f"{library.name}'s default target, {target + shift:g} nats, would make the entropy larger than it can be, "
-                "so it was set to less: the entropy is not known. Pass --target."
+                f"{library.name}'s default target, {target + shift:g} nats, would make the entropy larger than it can "
+                "be, so it was set to less: the entropy is not known. Pass --target."
             ]
         if abs(start - UNTRAINED) > UNLIKELY:
             notes.append(

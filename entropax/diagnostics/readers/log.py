@@ -97,8 +97,8 @@ def _sources(path: Path) -> list[Path]:
     below = sorted(folder for folder in path.iterdir() if folder.is_dir() and _files(folder))
     if not below:
         raise EntropaxError(
-            f"{path} holds no log: neither run.json, nor TensorBoard events (*tfevents*), nor a CSV file, itself or in "
-            "its sub-folders. Pass the folder that has one."
+            f"{path} holds no log: neither run.json, nor TensorBoard events (*tfevents*), nor progress.csv or a "
+            "single CSV file, itself or in its sub-folders. Pass the folder that has one, or the file."
         )
     return below
 

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +23,9 @@ STEP_COLUMNS = (
 """What the step column may be called, the most telling name first; a mapping to `step` names another."""
 
 
+_LAST_STEP = 2.0**53  # beyond it, and for NaN, a float is no count
+
+
 def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
     """Reads the numeric columns of a CSV file, also while it is being written: a torn last line is left out.
 
@@ -42,7 +44,10 @@ def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
         raise EntropaxError(f"Cannot read {path}: {cause}. Pass a log that you may read.") from cause
     whole, _, torn = text.rpartition("\n")
     notes = [f"{path}: the last line has no end yet and is left out."] if torn else []
-    rows = list(csv.reader(io.StringIO(whole)))
+    try:
+        rows = list(csv.reader(io.StringIO(whole)))
+    except csv.Error as cause:
+        raise EntropaxError(f"{path} is no CSV file: {cause}. Pass the table that the run wrote.") from cause
     if not rows:
         return Content({}, (*notes, f"{path} is empty."))
     header, width = rows[0], len(rows[0])
@@ -59,7 +64,7 @@ def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
     skipped = 0
     for row in rows[1:]:
         step = _number(row[at]) if len(row) == width else None
-        if step is None or not math.isfinite(step):
+        if step is None or not abs(step) < _LAST_STEP:
             skipped += 1
             continue
         for index, cell in enumerate(row):

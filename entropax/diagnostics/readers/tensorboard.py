@@ -43,30 +43,32 @@ def read_events(path: Path) -> Content:
 
 def _records(content: bytes, path: Path) -> tuple[list[bytes], list[str]]:
     """Cuts a file into its records; stops where it is torn and leaves out records whose data is damaged."""
-    if content and len(content) >= _HEADER and not _length_holds(content, 0):
-        raise EntropaxError(f"{path} is no TensorBoard event file: its first record fails the checksum. Remove it.")
-    records, checks, notes, at = [], [], [], 0
-    while at < len(content):
-        end = at + _HEADER
-        if len(content) >= end and not _length_holds(content, at):
-            notes.append(f"{path}: damaged at byte {at}; what follows is left out.")
-            break
-        if len(content) >= end:
-            end += struct.unpack_from("<Q", content, at)[0] + _FOOTER
-        if len(content) < end:
-            notes.append(f"{path}: the last record is not whole yet (a run still being written, or one killed).")
-            break
-        records.append(content[at + _HEADER : end - _FOOTER])
-        checks.append(struct.unpack_from("<I", content, end - _FOOTER)[0])
-        at = end
-    whole = _masked_crcs(records) == np.array(checks, np.uint32)
+    starts, ends, notes = [0], list[int](), list[str]()
+    while starts[-1] + _HEADER <= len(content):
+        (length,) = struct.unpack_from("<Q", content, starts[-1])
+        ends.append(starts[-1] + _HEADER + length + _FOOTER)
+        starts.append(ends[-1])
+    framed = _checked(
+        [content[at : at + 8] for at in starts[: len(ends)]], content, [at + 8 for at in starts[: len(ends)]]
+    )
+    count = int(np.argmin(framed)) if not framed.all() else len(ends)
+    if count < len(ends):
+        if count == 0:
+            raise EntropaxError(f"{path} is no TensorBoard event file: its first record fails its checksum. Remove it.")
+        notes.append(f"{path}: damaged at byte {starts[count]}; what follows is left out.")
+    elif starts[-1] != len(content):
+        notes.append(f"{path}: the last record is not whole yet (a run still being written, or one killed).")
+        count -= int(starts[-1] > len(content))
+    records = [content[at + _HEADER : end - _FOOTER] for at, end in zip(starts, ends[:count], strict=False)]
+    whole = _checked(records, content, [end - _FOOTER for end in ends[:count]])
     if not whole.all():
         notes.append(f"{path}: {int((~whole).sum())} of {len(whole)} records fail their checksum and are left out.")
     return [record for record, good in zip(records, whole, strict=True) if good], notes
 
 
-def _length_holds(content: bytes, at: int) -> bool:
-    return int(_masked_crcs([content[at : at + 8]])[0]) == struct.unpack_from("<I", content, at + 8)[0]
+def _checked(parts: list[bytes], content: bytes, at: list[int]) -> np.ndarray:
+    """Which parts have the checksum that the file holds at a place."""
+    return _masked_crcs(parts) == np.array([struct.unpack_from("<I", content, place)[0] for place in at], np.uint32)
 
 
 def _crc_table() -> np.ndarray:
