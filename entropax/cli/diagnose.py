@@ -36,7 +36,7 @@ class Diagnose:
 
 def diagnose(flags: Diagnose) -> None:
     """Prints the verdict and its findings, then exits with 1 if one is critical."""
-    from entropax.report.diagnose import diagnose as judge
+    from entropax.report import diagnose as judge
     from entropax.report.terminal import as_json, text
 
     mapping = {} if flags.mapping is None else read_mapping(flags.mapping)

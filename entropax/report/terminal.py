@@ -10,7 +10,7 @@ import numpy as np
 from entropax.diagnostics.findings import Finding
 from entropax.diagnostics.rules import RULES
 from entropax.diagnostics.window import Facts, Series, mean_over_rows, number
-from entropax.report.diagnose import Diagnosis
+from entropax.report.diagnosis import Diagnosis
 
 _WIDTH, _LINE = 60, 120
 BLOCKS, ASCII = "▁▂▃▄▅▆▇█", "_.-=+*%#"

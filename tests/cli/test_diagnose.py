@@ -193,9 +193,10 @@ def test_every_remedy_of_ours_is_a_flag_that_train_takes(knob, monkeypatch):
 
 def test_the_page_s_example_is_what_the_command_prints(capsys, monkeypatch, tmp_path):
     text = (ROOT / "docs" / "diagnose.md").read_text("utf-8")
-    shown = re.search(r"```\n\$ entropax diagnose (.*)\n(.*?)```", text, re.DOTALL)
+    shown = re.search(r"```\n\$ entropax diagnose ([^\n]*)\n(.*?)```", text, re.DOTALL)
     assert shown is not None
     shutil.copytree(PENDULUM, tmp_path / "sb3_pendulum")
     monkeypatch.chdir(tmp_path)
     _, out, _ = ended(capsys, *shown[1].split())
+    assert len(shown[1].split()) == 3
     assert out == shown[2]
