@@ -11,13 +11,14 @@ USAGE = """usage: entropax COMMAND ...
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
+  diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   entropy --env ID     show what target entropies mean on an environment
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
 Every command explains its flags with --help."""
 
-COMMANDS = ("train", "resume", "evaluate", "report", "entropy", "envs", "export")
+COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "envs", "export")
 ALGORITHMS = ("sac", "meta-sac")
 
 
@@ -41,7 +42,7 @@ def _run(command: str, algorithm: str, words: list[str]) -> None:
 
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.sac import SAC
-    from entropax.cli import commands, entropy
+    from entropax.cli import commands, diagnose, entropy
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
@@ -52,6 +53,7 @@ def _run(command: str, algorithm: str, words: list[str]) -> None:
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),
+        "diagnose": (diagnose.Diagnose, diagnose.diagnose),
         "entropy": (entropy.Entropy, entropy.entropy),
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),

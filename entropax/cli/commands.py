@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.envs.base import Episodes
+from entropax.cli.baselines import host_environment
 from entropax.envs.registry import action_text, available
 from entropax.errors import EntropaxError
 from entropax.loops.fit import fit
@@ -84,7 +84,7 @@ def evaluate(flags: Evaluate) -> None:
     if flags.episodes < 1:
         raise EntropaxError(f"--episodes is {flags.episodes}: there is nothing to average. Use 1 or more.")
     run = load(flags.run)
-    environment = _host_environment(run)
+    environment = host_environment(run.manifest.environment["id"])
     generator = np.random.default_rng(flags.seed)
     print("seed  episodes  return mean  return std  length mean")
     for position, seed in enumerate(run.manifest.seeds):
@@ -94,19 +94,6 @@ def evaluate(flags: Evaluate) -> None:
         mean, std = np.mean(returns), np.std(returns)
         print(f"{seed:>4}  {len(returns):>8}  {mean:>11.2f}  {std:>10.2f}  {np.mean(lengths):>11.1f}")
     environment.close()
-
-
-def _host_environment(run: Run) -> Any:
-    """The run's environment as a host one; a JAX environment comes through Gymnasium's registry."""
-    import gymnasium
-
-    from entropax.envs.gymnasium_adapter import adapt
-    from entropax.envs.registry import make
-
-    made = make(run.manifest.environment["id"], 1)
-    if isinstance(made, Episodes):
-        return adapt(gymnasium.make(run.manifest.environment["id"]))
-    return made
 
 
 @dataclasses.dataclass

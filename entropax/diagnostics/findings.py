@@ -6,11 +6,12 @@ from enum import Enum
 
 
 class Kind(Enum):
-    """What became of the entropy, best first."""
+    """What became of the entropy, best first; misleading: its numbers look right and the run is not."""
 
     HEALTHY = "healthy"
     TOO_EARLY = "too early to say"
     TARGET_NOT_REACHED = "target not reached"
+    MISLEADING = "misleading"
     COLLAPSED = "collapsed"
     EXPLODING = "exploding"
 
@@ -26,6 +27,8 @@ class Severity(Enum):
 class Finding:
     """One thing that is wrong, with the numbers that show it."""
 
+    rule: str
+    """Id of the rule that speaks; `docs/diagnose.md` has a row for each. It never changes its meaning."""
     kind: Kind
     severity: Severity
     seeds: tuple[int, ...]
@@ -34,7 +37,11 @@ class Finding:
     """First and last environment step where it was seen."""
     numbers: Mapping[str, float]
     """Evidence: means over the last quarter of the seeds concerned; the key says the unit."""
+    evidence: str
+    """The metric that shows it best."""
     explanation: str
+    causes: tuple[str, ...]
+    """What it may come from, the most likely first."""
     remedy: tuple[str, ...]
     """Concrete settings, the first one the most likely to help."""
 

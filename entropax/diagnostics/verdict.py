@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from entropax.diagnostics.findings import Finding, Kind
-from entropax.diagnostics.rules import judge
+from entropax.diagnostics.rules import Unjudged, judge, unjudged
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
-from entropax.diagnostics.window import Facts, Series, last_quarter, measured, number
+from entropax.diagnostics.window import ENOUGH_ROWS, Facts, Series, last_quarter, number, rows_to_judge
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Verdict:
     """Seeds by their own worst kind; sums to the number of seeds."""
     findings: tuple[Finding, ...]
     """Worst first."""
+    unjudged: tuple[Unjudged, ...]
+    """Rules that lacked a metric or a fact; healthy is said without them."""
     numbers: Mapping[str, float]
     """`return` with `return_low` and `return_high`, `entropy` and `target` in nats, `sigma`, `alpha`; NaN if absent."""
     steps: int
@@ -77,11 +79,12 @@ def verdict(series: Mapping[str, Series], facts: Facts) -> Verdict:
     """
     findings = judge(series, facts)
     order = list(Kind)
-    enough = measured(series, facts)
+    rows = rows_to_judge(series, facts)
     counts: dict[Kind, int] = {}
     for index, seed in enumerate(facts.seeds):
         kinds = [finding.kind for finding in findings if seed in finding.seeds]
-        worst = max(kinds, key=order.index, default=Kind.HEALTHY if enough[index] else Kind.TOO_EARLY)
+        worst = max(kinds, key=order.index, default=Kind.HEALTHY if rows[index] >= ENOUGH_ROWS else Kind.TOO_EARLY)
         counts[worst] = counts.get(worst, 0) + 1
     steps = max((int(one.steps[-1]) for one in series.values() if len(one.steps)), default=0)
-    return Verdict(max(counts, key=order.index), counts, tuple(findings), summary(series, facts), steps)
+    lacking = tuple(unjudged(series, facts))
+    return Verdict(max(counts, key=order.index), counts, tuple(findings), lacking, summary(series, facts), steps)

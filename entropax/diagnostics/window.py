@@ -2,17 +2,22 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from entropax.diagnostics.dialects import ENTROPAX, Dialect
+
 ENOUGH_ROWS = 4
-"""Fewer rows with an entropy than this, and a last quarter is a single point: too early to judge."""
+"""Fewer rows than this, and a last quarter is a single point: too early to judge."""
 
 
 class Series(NamedTuple):
-    """One metric: environment steps `[t]` and values `[t, seeds]` or `[t, seeds, dims]`, NaN where not finite."""
+    """One metric: environment steps `[t]` and values `[t, seeds]` or `[t, seeds, dims]`.
+
+    NaN where nothing was measured, infinite where something was and was not finite.
+    """
 
     steps: np.ndarray
     values: np.ndarray
@@ -23,13 +28,20 @@ class Facts:
     """What a run's numbers are compared with; NaN where it is not known."""
 
     seeds: tuple[int, ...]
-    action_dimensions: int
+    action_dimensions: int | float
     """1 for a finite set of actions."""
     entropy_maximum: float
-    """The largest entropy that the policy class has, nats per dimension: 0.684 for a tanh-Gaussian."""
+    """The largest entropy that the policy class has, nats per dimension: 0.684 for a tanh-Gaussian. Where it is not
+    known, the largest that the run has seen stands for it."""
     temperature_rate: float = math.nan
     """Learning rate of the temperature law on log alpha, the most that Adam moves it by in one update."""
+    alpha_band: tuple[float, float] = (math.nan, math.nan)
+    """Bounds that the temperature law keeps alpha in."""
     discount: float = 0.99
+    baselines: Mapping[str, float] = field(default_factory=dict)
+    """Returns of policies that need no training, such as the zero action's and the uniform policy's, by name."""
+    dialect: Dialect = ENTROPAX
+    """In whose settings remedies are given."""
 
 
 def last_quarter(series: Mapping[str, Series], name: str, facts: Facts) -> np.ndarray:
@@ -61,10 +73,23 @@ def per_seed(series: Mapping[str, Series], name: str, seed: int) -> tuple[np.nda
     return series[name].steps[finite], values[finite]
 
 
-def measured(series: Mapping[str, Series], facts: Facts) -> np.ndarray:
-    """Mask `[seeds]`: whether the entropy was measured often enough to judge."""
-    rows = [len(per_seed(series, "entropy/nats", index)[0]) for index in range(len(facts.seeds))]
-    return np.array(rows) >= ENOUGH_ROWS
+def rows_to_judge(series: Mapping[str, Series], facts: Facts) -> list[int]:
+    """Rows per seed that have an entropy; of the metric with most rows where none was logged."""
+    names = ["entropy/nats"] if "entropy/nats" in series else list(series)
+    return [max((len(per_seed(series, n, i)[0]) for n in names), default=0) for i in range(len(facts.seeds))]
+
+
+def never_again(values: np.ndarray) -> np.ndarray:
+    """Marks, as infinite, the NaN after the last finite value of each seed that had one, `[t, seeds]` or more axes.
+
+    Our log writes null both for what was not measured and for what was not finite. A loss that was there and does not
+    come back was not finite.
+    """
+    flat = values.reshape(*values.shape[:2], -1)
+    finite = np.all(np.isfinite(flat), axis=2)
+    later = np.cumsum(finite[::-1], axis=0)[::-1] > 0
+    lost = ~later & np.any(finite, axis=0) & np.any(np.isnan(flat), axis=2)
+    return np.where(lost.reshape(*lost.shape, *(1,) * (values.ndim - 2)), np.inf, values)
 
 
 def number(value: float) -> str:

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from entropax.report.diagnosis import Diagnosis, diagnose
 from entropax.report.read import Run, read_run, read_runs
 
-__all__ = ["Run", "read_run", "read_runs", "write_report"]
+__all__ = ["Diagnosis", "Run", "diagnose", "read_run", "read_runs", "write_report"]
 
 
 def write_report(run_paths: Sequence[Path], output: Path | None = None, *, command: str) -> Path:

@@ -19,6 +19,7 @@ _TONES = {
     Kind.HEALTHY: ("good", "\N{CHECK MARK}"),
     Kind.TOO_EARLY: ("none", "\N{HORIZONTAL ELLIPSIS}"),
     Kind.TARGET_NOT_REACHED: ("poor", "\N{NOT EQUAL TO}"),
+    Kind.MISLEADING: ("poor", "?"),
     Kind.COLLAPSED: ("bad", "\N{DOWNWARDS ARROW}"),
     Kind.EXPLODING: ("bad", "\N{UPWARDS ARROW}"),
 }
@@ -135,12 +136,15 @@ def _numbers(entries: Iterable[tuple[str, float, str]]) -> str:
 
 def _finding(finding: Finding) -> str:
     seeds = ", ".join(map(str, finding.seeds))
+    causes = "".join(f"<li>{text(cause)}</li>" for cause in finding.causes)
     remedies = "".join(f"<li>{text(remedy)}</li>" for remedy in finding.remedy)
     first, last = finding.steps
     return (
         f'<div class="finding"><p><strong>{text(finding.explanation)}</strong></p>'
-        f'<p class="note">{text(finding.severity.value.capitalize())}, steps {first:,} to {last:,}, seeds {seeds}.</p>'
+        f'<p class="note">{text(finding.severity.value.capitalize())}, rule {text(finding.rule)}, '
+        f"steps {first:,} to {last:,}, seeds {seeds}.</p>"
         f"{_numbers((name, value, '') for name, value in finding.numbers.items())}"
+        f"<p>Likely causes, in order:</p><ol>{causes}</ol>"
         f"<p>What to change:</p><ul>{remedies}</ul></div>"
     )
 

@@ -8,10 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
-from entropax.diagnostics.window import Facts, Series
+from entropax.diagnostics.window import Facts, Series, never_again
 from entropax.errors import EntropaxError
 from entropax.runs import MetricsTable, RunEvent, RunManifest, read_manifest, read_metrics
+
+_BASELINES = {"return_of_zero_action": "zero action", "return_of_uniform_policy": "uniform policy"}
+"""What a manifest may hold of policies that need no training, and what a finding calls them."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ def read_run(path: Path) -> Run:
     manifest = read_manifest(path)
     table = read_metrics(path) if (path / "metrics.jsonl").exists() else MetricsTable((), ())
     series = {name: Series(*table.series(name)) for name in table.names}
+    series |= {name: Series(series[name].steps, never_again(series[name].values)) for name in WATCHED if name in series}
     facts = _facts(manifest)
     return Run(path.resolve().name, manifest, series, table.events, facts, verdict(series, facts))
 
@@ -79,7 +84,17 @@ def _facts(manifest: RunManifest) -> Facts:
         action_dimensions=len(action["low"]) if continuous else 1,
         entropy_maximum=manifest.baselines.get("entropy_maximum_per_dimension", widest),
         temperature_rate=_float(law.get("learning_rate") if isinstance(law, dict) else None),
+        alpha_band=_band(law) if isinstance(law, dict) else (math.nan, math.nan),
         discount=_float(manifest.algorithm.get("discount", 0.99)),
+        baselines={name: value for key, value in manifest.baselines.items() if (name := _BASELINES.get(key))},
+    )
+
+
+def _band(law: Mapping[str, Any]) -> tuple[float, float]:
+    """The bounds of alpha in a law's configuration; NaN where it has none."""
+    band = law.get("band")
+    return (
+        (_float(band.get("minimum")), _float(band.get("maximum"))) if isinstance(band, dict) else (math.nan, math.nan)
     )
 
 

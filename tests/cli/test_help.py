@@ -11,6 +11,7 @@ from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritic
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.sac import SAC
 from entropax.cli import COMMANDS, commands, main
+from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.loops.training import Training
@@ -35,6 +36,7 @@ FLAGS = (
     commands.Resume,
     commands.Evaluate,
     commands.Report,
+    Diagnose,
     commands.Envs,
     commands.Export,
     Entropy,

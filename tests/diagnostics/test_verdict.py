@@ -4,49 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from made_series import H_MAX, RATE, ROWS, STEPS, UPDATES, both, column, facts, rising, run
 
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.verdict import verdict
-from entropax.diagnostics.window import Facts, Series
-
-H_MAX, RATE, UPDATES, ROWS, D = 0.684, 3e-4, 1000, 40, 2
-STEPS = 1000 * np.arange(1, ROWS + 1)
-
-
-def facts(seeds=1, **changes):
-    entries = {"action_dimensions": D, "entropy_maximum": H_MAX, "temperature_rate": RATE, **changes}
-    return Facts(seeds=tuple(range(seeds)), **entries)
-
-
-def column(values):
-    values = np.broadcast_to(np.asarray(values, float), (ROWS,))
-    return Series(STEPS, values[:, None].copy())
-
-
-def run(nats, log_alpha=-3.0, target=-1.0, **more):
-    """One seed from entropy and target per dimension and log alpha, each a number or `[rows]`."""
-    log_alpha = np.broadcast_to(np.asarray(log_alpha, float), (ROWS,))
-    series = {
-        "entropy/nats": column(np.multiply(nats, D)),
-        "train/ent_coef": column(np.exp(log_alpha)),
-        "train/ent_coef_step": column(np.gradient(log_alpha) / UPDATES),
-        "rollout/ep_rew_mean": column(10.0),
-        "train/q_mean": column(5.0),
-        "train/critic_loss": column(1.0),
-    }
-    if math.isfinite(target):
-        series["entropy/target"] = column(target * D)
-        series["entropy/slack"] = column(np.subtract(nats, target) * D)
-    return series | more
-
-
-def rising(rate):
-    return rate * RATE * UPDATES * np.arange(ROWS)
-
-
-def both(one, two):
-    """Two seeds from two runs of one seed."""
-    return {name: Series(STEPS, np.concatenate([one[name].values, two[name].values], axis=1)) for name in one}
+from entropax.diagnostics.window import Series
 
 
 def test_tracking_the_target_is_healthy():
@@ -92,8 +54,8 @@ def test_an_unreachable_target_is_an_explosion_with_a_reachable_remedy():
     (finding,) = judged.findings
     assert judged.kind is Kind.EXPLODING
     assert "above the 0.684" in finding.explanation
-    assert "PerDimension(-0.016)" in finding.remedy[0]
-    assert finding.numbers["factor from its lowest"] == pytest.approx(math.exp(0.95 * RATE * UPDATES * 39))
+    assert "--algorithm.temperature.target-entropy.nats -0.016" in finding.remedy[0]
+    assert finding.numbers["alpha's factor from its lowest"] == pytest.approx(math.exp(0.95 * RATE * UPDATES * 39))
 
 
 def test_alpha_that_rises_while_the_entropy_answers_is_no_explosion():
@@ -130,7 +92,7 @@ def test_a_travelling_alpha_is_told_from_one_at_rest():
     (finding,) = verdict(run(0.3, rising(-0.9)), facts()).findings
     assert "still falls: it has not had the updates to arrive" in finding.explanation
     assert finding.numbers["alpha's step (share of its limit)"] == pytest.approx(-0.9)
-    assert "train longer" in finding.remedy
+    assert "--steps 80000: train longer" in finding.remedy
 
 
 def test_diverging_q_needs_growth_and_a_size_beyond_the_rewards():
@@ -143,11 +105,11 @@ def test_diverging_q_needs_growth_and_a_size_beyond_the_rewards():
 
 def test_a_loss_that_stops_being_finite_is_named_with_its_step():
     loss = np.ones(ROWS)
-    loss[30:] = np.nan
+    loss[30:] = np.inf
     (finding,) = verdict(run(-1.0, **{"train/critic_loss": column(loss)}), facts()).findings
     assert finding.kind is Kind.EXPLODING
-    assert finding.steps == (30_000, 40_000)
-    assert "train/critic_loss was last finite at step 30000" in finding.explanation
+    assert finding.steps == (31_000, 40_000)
+    assert "train/critic_loss is not finite from step 31000 on" in finding.explanation
 
 
 def test_a_warm_up_without_losses_is_not_a_loss_of_finiteness():

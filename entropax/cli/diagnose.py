@@ -1,0 +1,79 @@
+"""`entropax diagnose`: a verdict on a run of this library or of another one."""
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+
+import tyro
+
+from entropax.diagnostics.findings import Severity
+from entropax.diagnostics.readers import Known, read_mapping
+from entropax.errors import EntropaxError
+
+
+@dataclasses.dataclass
+class Diagnose:
+    """Say what is wrong with a run, of this library or of another one, with evidence and remedies.
+
+    Exit code 0: nothing severe. 1: a finding is critical. 2: the input cannot be read.
+    """
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders of ours; or event folders or CSV files of another library, together the seeds of one run."""
+    mapping: Path | None = None
+    """JSON file {"their name": "our name"} for scalars that no known library logs."""
+    env: str | None = None
+    """Environment of another library's run: its actions, and the returns of doing nothing and of acting at random."""
+    action_dimensions: int | None = None
+    """Number of action dimensions, where --env is not given."""
+    target: float | None = None
+    """Target entropy as the other library was given it, in nats; by default that library's own default."""
+    json: bool = False
+    """Print JSON instead of text."""
+
+
+def diagnose(flags: Diagnose) -> None:
+    """Prints the verdict and its findings, then exits with 1 if one is critical."""
+    from entropax.report import diagnose as judge
+    from entropax.report.terminal import as_json, text
+
+    mapping = {} if flags.mapping is None else read_mapping(flags.mapping)
+    found = judge(flags.runs, mapping, _known(flags))
+    if flags.json:
+        print(json.dumps([as_json(one) for one in found], indent=2, allow_nan=False))
+    else:
+        print("\n\n".join(text(one, _levels()) for one in found))
+    if any(finding.severity is Severity.CRITICAL for one in found for finding in one.verdict.findings):
+        sys.exit(1)
+
+
+def _levels() -> str:
+    """Block characters where the terminal's encoding has them."""
+    from entropax.report.terminal import ASCII, BLOCKS
+
+    try:
+        BLOCKS.encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return ASCII
+    return BLOCKS
+
+
+def _known(flags: Diagnose) -> Known:
+    """What the flags say of the run; the environment says more than its number of dimensions."""
+    if flags.action_dimensions is not None and flags.action_dimensions < 1:
+        raise EntropaxError(f"--action-dimensions is {flags.action_dimensions}: an action has 1 or more.")
+    target = math.nan if flags.target is None else flags.target
+    if flags.env is None:
+        dimensions = math.nan if flags.action_dimensions is None else flags.action_dimensions
+        return Known(action_dimensions=dimensions, target=target)
+    from entropax.cli.baselines import known_of
+
+    known = known_of(flags.env)
+    if flags.action_dimensions not in (None, known.action_dimensions):
+        raise EntropaxError(
+            f"--action-dimensions is {flags.action_dimensions}, but {flags.env} has {known.action_dimensions:g}. "
+            "Give one of the two flags."
+        )
+    return dataclasses.replace(known, target=target)

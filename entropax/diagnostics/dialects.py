@@ -1,0 +1,110 @@
+"""Remedies as settings that can be copied: what each library calls the knobs that a rule may want turned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Knob(Enum):
+    """What a remedy turns; `{}` in a dialect stands for the value."""
+
+    ALPHA_RATE = "learning rate of the temperature"
+    INITIAL_ALPHA = "alpha at the start"
+    FIXED_ALPHA = "a fixed alpha"
+    ALPHA_MINIMUM = "lower bound of alpha"
+    ALPHA_MAXIMUM = "upper bound of alpha"
+    NO_CLAMP = "no bounds of alpha"
+    TARGET = "target entropy, nats per action dimension"
+    CRITIC_RATE = "learning rate of the critics"
+    POLYAK = "Polyak factor of the target critics"
+    EVALUATE = "evaluation under the policy's mode"
+    MORE_STEPS = "environment steps"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One library's way to turn each knob; a knob that it lacks says what to do instead."""
+
+    name: str
+    settings: Mapping[Knob, str]
+
+    def say(self, knob: Knob, value: str = "") -> str:
+        """The setting with its value."""
+        return self.settings[knob].replace("{}", value)
+
+
+_DUAL = "algorithm.temperature:dual"
+_CLAMP = f"{_DUAL} algorithm.temperature.band:clamp --algorithm.temperature.band"
+
+ENTROPAX = Dialect(
+    "Entropax",
+    {
+        Knob.ALPHA_RATE: f"{_DUAL} --algorithm.temperature.learning-rate {{}}",
+        Knob.INITIAL_ALPHA: f"{_DUAL} --algorithm.temperature.initial-alpha {{}}",
+        Knob.FIXED_ALPHA: "algorithm.temperature:fixed --algorithm.temperature.alpha {}",
+        Knob.ALPHA_MINIMUM: f"{_CLAMP}.minimum {{}}",
+        Knob.ALPHA_MAXIMUM: f"{_CLAMP}.maximum {{}}",
+        Knob.NO_CLAMP: f"{_DUAL} algorithm.temperature.band:unclamped",
+        Knob.TARGET: f"{_DUAL} algorithm.temperature.target-entropy:per-dimension "
+        "--algorithm.temperature.target-entropy.nats {}",
+        Knob.CRITIC_RATE: "--algorithm.critic-learning-rate {}",
+        Knob.POLYAK: "--algorithm.polyak {}",
+        Knob.EVALUATE: "--evaluate-every {}",
+        Knob.MORE_STEPS: "--steps {}",
+    },
+)
+
+SB3 = Dialect(
+    "Stable-Baselines3 or SBX",
+    {
+        Knob.ALPHA_RATE: "learning_rate={} (it is alpha's, the actor's and the critics' at once), or a fixed ent_coef",
+        Knob.INITIAL_ALPHA: 'ent_coef="auto_{}"',
+        Knob.FIXED_ALPHA: "ent_coef={}",
+        Knob.ALPHA_MINIMUM: "ent_coef={}, fixed: alpha has no lower bound here",
+        Knob.ALPHA_MAXIMUM: "ent_coef={}, fixed: alpha has no upper bound here",
+        Knob.NO_CLAMP: "remove the callback that bounds ent_coef",
+        Knob.TARGET: "target_entropy={} * n, with n action dimensions",
+        Knob.CRITIC_RATE: "learning_rate={} (SBX: qf_learning_rate={})",
+        Knob.POLYAK: "tau={}",
+        Knob.EVALUATE: "callback=EvalCallback(eval_env, eval_freq={}, deterministic=True)",
+        Knob.MORE_STEPS: "total_timesteps={}",
+    },
+)
+
+CLEANRL = Dialect(
+    "CleanRL",
+    {
+        Knob.ALPHA_RATE: "lr={} in a_optimizer (sac_continuous_action.py gives it --q-lr)",
+        Knob.INITIAL_ALPHA: "log_alpha = log({}) where sac_continuous_action.py starts it at 0",
+        Knob.FIXED_ALPHA: "--no-autotune --alpha {}",
+        Knob.ALPHA_MINIMUM: "log_alpha.data.clamp_(min=log({})) after a_optimizer.step()",
+        Knob.ALPHA_MAXIMUM: "log_alpha.data.clamp_(max=log({})) after a_optimizer.step()",
+        Knob.NO_CLAMP: "remove the clamp of log_alpha",
+        Knob.TARGET: "target_entropy = {} * n + sum(log(action_scale)), with n action dimensions",
+        Knob.CRITIC_RATE: "--q-lr {} (it is alpha's too)",
+        Knob.POLYAK: "--tau {}",
+        Knob.EVALUATE: "evaluate the mean action every {} steps and log it as eval/episodic_return",
+        Knob.MORE_STEPS: "--total-timesteps {}",
+    },
+)
+
+BRAX = Dialect(
+    "Brax",
+    {
+        Knob.ALPHA_RATE: "optax.adam(learning_rate={}) for alpha_optimizer in sac/train.py, where 3e-4 is written down",
+        Knob.INITIAL_ALPHA: "log_alpha = log({}) in sac/train.py, which starts it at 0",
+        Knob.FIXED_ALPHA: "alpha = {} in sac/train.py: there is no setting for it; reward_scaling has the same effect",
+        Knob.ALPHA_MINIMUM: "clip log_alpha from below at log({}) in sac/train.py",
+        Knob.ALPHA_MAXIMUM: "clip log_alpha from above at log({}) in sac/train.py",
+        Knob.NO_CLAMP: "remove the clip of log_alpha",
+        Knob.TARGET: "target_entropy = {} * action_size in sac/losses.py, which has -0.5",
+        Knob.CRITIC_RATE: "learning_rate={} (it is the actor's too)",
+        Knob.POLYAK: "tau={}",
+        Knob.EVALUATE: "deterministic_eval=True, num_evals such that one comes every {} steps",
+        Knob.MORE_STEPS: "num_timesteps={}",
+    },
+)
+
+OTHER = Dialect(
+    "another library", {knob: f"{knob.value}: {{}}".removesuffix(": {}" * (knob is Knob.NO_CLAMP)) for knob in Knob}
+)

@@ -1,0 +1,216 @@
+"""A run of another library: files to series under our names, seeds side by side, and what can be derived."""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from entropax.diagnostics.readers.columns import Column, Content, joined
+from entropax.diagnostics.readers.derive import Known, derive, facts_of
+from entropax.diagnostics.readers.names import OURS, Library, recognise
+from entropax.diagnostics.readers.table import read_table
+from entropax.diagnostics.readers.tensorboard import is_event_file, read_events
+from entropax.diagnostics.window import Facts, Series
+from entropax.errors import EntropaxError
+
+__all__ = ["Known", "Log", "read_log", "read_mapping"]
+
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True)
+class Log:
+    """A run of another library as the rules see it."""
+
+    library: Library
+    series: Mapping[str, Series]
+    facts: Facts
+    sources: tuple[Path, ...]
+    """Where each seed was read, in the order of `facts.seeds`."""
+    notes: tuple[str, ...]
+    """What was left out, assumed or derived, one sentence each."""
+
+
+def read_mapping(path: Path) -> dict[str, str]:
+    """Reads a mapping file, `{"their name": "our name"}`; one name may map to `step`.
+
+    Raises:
+        EntropaxError: it cannot be read, is no such object, or names a metric that we do not have.
+    """
+    try:
+        mapping = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as cause:
+        raise EntropaxError(f"Cannot read the mapping {path}: {cause}. It is JSON, one object.") from cause
+    if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
+        raise EntropaxError(f'The mapping {path} is not of the form {{"their name": "our name"}}. Write it so.')
+    unknown = sorted(set(mapping.values()) - OURS - {"step"})
+    if unknown:
+        raise EntropaxError(
+            f"The mapping {path} leads to {', '.join(unknown)}, which no rule knows. Known are: step, "
+            f"{', '.join(sorted(OURS))}."
+        )
+    return mapping
+
+
+def read_log(paths: Sequence[Path], mapping: Mapping[str, str], known: Known) -> Log:
+    """Reads one run of another library, whose seeds are several paths, or the sub-folders of one.
+
+    Args:
+        paths: files (TensorBoard events or CSV) or folders of such; a folder without any stands for its sub-folders.
+        mapping: their names to ours, for names outside the table; it goes before the table.
+        known: what the log does not say.
+
+    Raises:
+        EntropaxError: a path does not exist or holds no log, or no scalar of it is known.
+    """
+    sources = [source for path in paths for source in _sources(path)]
+    contents = [_content(source, mapping) for source in sources]
+    names = frozenset(name for content in contents for name in content.columns)
+    library = recognise(names, mapping)
+    notes = [note for content in contents for note in content.notes]
+    seeds, empty = [], []
+    for source, content in zip(sources, contents, strict=True):
+        columns = _translated(content.columns, library, mapping)
+        (seeds if columns else empty).append((source, content.columns, columns))
+    if not seeds:
+        raise EntropaxError(_nothing_known(sources, names, notes))
+    notes += [f"{source} has no known scalar and is left out." for source, _, _ in empty]
+    derived = [derive(columns, library, known) for _, _, columns in seeds]
+    numbers = _seed_numbers([source for source, _, _ in seeds])
+    facts = facts_of(numbers, library, known, [raw for _, raw, _ in seeds], [one.columns for one in derived])
+    notes += _length_notes([source for source, _, _ in seeds], [one.columns for one in derived])
+    notes += dict.fromkeys(note for one in derived for note in one.notes)
+    series = _aligned([one.columns for one in derived])
+    return Log(library, series, facts, tuple(source for source, _, _ in seeds), tuple(notes))
+
+
+def _sources(path: Path) -> list[Path]:
+    """The seeds in a path: itself if it is a log, else each of its sub-folders that is one."""
+    if not path.exists():
+        raise EntropaxError(f"{path} does not exist. Pass the folder or file of a run.")
+    if path.is_file() or _files(path):
+        return [path]
+    below = sorted(folder for folder in path.iterdir() if folder.is_dir() and _files(folder))
+    if not below:
+        raise EntropaxError(
+            f"{path} holds no log: neither run.json, nor TensorBoard events (*tfevents*), nor progress.csv or a "
+            "single CSV file, itself or in its sub-folders. Pass the folder that has one, or the file."
+        )
+    return below
+
+
+def _files(folder: Path) -> list[Path]:
+    """A folder's event files in the order written, or its progress.csv, or its only CSV file."""
+    try:
+        files = sorted(file for file in folder.iterdir() if file.is_file())
+    except OSError as cause:
+        raise EntropaxError(f"Cannot read {folder}: {cause}. Pass a folder that you may read.") from cause
+    tables = [file for file in files if file.suffix == ".csv"]
+    progress = [file for file in tables if file.name == "progress.csv"]
+    # Stable-Baselines3 leaves train/n_updates out of its events, so its table knows more.
+    return progress or [file for file in files if is_event_file(file)] or (tables if len(tables) == 1 else [])
+
+
+def _content(source: Path, mapping: Mapping[str, str]) -> Content:
+    files = [source] if source.is_file() else _files(source)
+    return joined([read_events(file) if is_event_file(file) else read_table(file, mapping) for file in files])
+
+
+def _translated(columns: Mapping[str, Column], library: Library, mapping: Mapping[str, str]) -> dict[str, Column]:
+    """Columns under our names, in our signs and units; what no table knows is left out."""
+    found: dict[str, Column] = {}
+    for name, one in columns.items():
+        ours, factor = (mapping[name], 1.0) if name in mapping else library.names.get(name, (name, 1.0))
+        base = re.sub(r"/\d+$", "", ours)
+        if base in OURS and ours not in found:
+            found[ours] = Column(one.steps, factor * one.values)
+    return found
+
+
+def _nothing_known(sources: Sequence[Path], names: frozenset[str], notes: Sequence[str]) -> str:
+    where = ", ".join(map(str, sources))
+    if not names:
+        return " ".join([f"{where} holds no scalar.", *notes, "Pass a run that has logged at least one interval."])
+    shown = ", ".join(sorted(names)[:_MOST_NAMES]) + (
+        f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
+    )
+    return (
+        f"{where} holds no scalar with a known name; it has: {shown}. Say what they are in a JSON file such as "
+        f'{{"{min(names)}": "rollout/ep_rew_mean"}} and pass it with --mapping; docs/diagnose.md lists our names.'
+    )
+
+
+def _seed_numbers(sources: Sequence[Path]) -> tuple[int, ...]:
+    """The number at the end of each seed's folder if that tells them apart, else their position."""
+    ends = [re.search(r"(\d+)$", source.parent.name if source.is_file() else source.name) for source in sources]
+    numbers = tuple(int(end[1]) for end in ends if end and len(end[1]) < 7)
+    return numbers if len(set(numbers)) == len(sources) else tuple(range(len(sources)))
+
+
+def _last_step(columns: Mapping[str, Column]) -> int:
+    return max(int(one.steps[-1]) for one in columns.values())
+
+
+def _length_notes(sources: Sequence[Path], seeds: Sequence[Mapping[str, Column]]) -> list[str]:
+    """Names seeds that are clearly shorter than the longest; each is judged up to its own end."""
+    ends = [_last_step(columns) for columns in seeds]
+    return [
+        f"{source} ends at step {end} of {max(ends)} and is judged up to there."
+        for source, end in zip(sources, ends, strict=True)
+        if end < 0.9 * max(ends)
+    ]
+
+
+def _aligned(seeds: Sequence[Mapping[str, Column]]) -> dict[str, Series]:
+    """Seeds side by side: per metric the rows of the seed that has most, each other seed's rows to the nearest."""
+    series: dict[str, Series] = {}
+    for name in dict.fromkeys(name for columns in seeds for name in columns):
+        having = [columns.get(name) for columns in seeds]
+        grid = _grid([one for one in having if one is not None])
+        values = np.full((len(grid), len(seeds)), math.nan)
+        for seed, one in enumerate(having):
+            if one is not None:
+                values[:, seed] = _on_grid(one, grid)
+        series[name] = Series(grid, values)
+    return _stacked(series)
+
+
+def _grid(columns: Sequence[Column]) -> np.ndarray:
+    """The steps of the column with most rows, gone on with those of the longest one."""
+    most = max(columns, key=lambda one: len(one.steps)).steps
+    longest = max(columns, key=lambda one: one.steps[-1]).steps
+    gap = np.median(np.diff(most)) if len(most) > 1 else 0.0
+    return np.concatenate([most, longest[longest > most[-1] + gap]])
+
+
+def _on_grid(one: Column, grid: np.ndarray) -> np.ndarray:
+    """Values at the nearest row of the grid; rows that meet there are averaged, rows that nobody has are NaN."""
+    after = np.clip(np.searchsorted(grid, one.steps), 1, max(len(grid) - 1, 1))
+    before = after - 1
+    after = np.minimum(after, len(grid) - 1)
+    nearest = np.where(one.steps - grid[before] <= grid[after] - one.steps, before, after)
+    total, count = np.zeros(len(grid)), np.zeros(len(grid))
+    np.add.at(total, nearest, one.values)
+    np.add.at(count, nearest, 1)
+    return np.where(count > 0, total / np.maximum(count, 1), math.nan)
+
+
+def _stacked(series: dict[str, Series]) -> dict[str, Series]:
+    """Puts `name/0`, `name/1`, … back together as one vector metric."""
+    groups: dict[str, list[str]] = {}
+    for name in series:
+        base = re.sub(r"/\d+$", "", name)
+        if base != name:
+            groups.setdefault(base, []).append(name)
+    for base, parts in groups.items():
+        parts.sort(key=lambda name: int(name.rpartition("/")[2]))
+        steps = series[parts[0]].steps
+        if all(np.array_equal(series[part].steps, steps) for part in parts):
+            series[base] = Series(steps, np.stack([series[part].values for part in parts], axis=2))
+        for part in parts:
+            del series[part]
+    return series

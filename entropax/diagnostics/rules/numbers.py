@@ -1,0 +1,65 @@
+"""Numbers that stopped being finite."""
+
+import numpy as np
+
+from entropax.diagnostics.dialects import Knob
+from entropax.diagnostics.findings import Kind, Severity
+from entropax.diagnostics.one_seed import OneSeed
+from entropax.diagnostics.rules.rule import Evidence, Rule
+
+WATCHED = ("train/critic_loss", "train/actor_loss", "train/q_mean", "entropy/nats", "train/ent_coef")
+"""What a learner cannot do without: one of these not finite, and its parameters are lost or soon will be."""
+
+
+def _lost(one: OneSeed, name: str) -> tuple[int, int, bool]:
+    """First step and number of rows logged as not finite, and whether the last row is one."""
+    if name not in one.series:
+        return 0, 0, False
+    column = one.series[name].values[:, one.index].reshape(len(one.series[name].steps), -1)
+    infinite, logged = np.any(np.isinf(column), axis=1), np.any(~np.isnan(column), axis=1)
+    if not np.any(infinite):
+        return 0, 0, False
+    return int(one.series[name].steps[np.argmax(infinite)]), int(infinite.sum()), bool(infinite[logged][-1])
+
+
+def nonfinite(one: OneSeed) -> Evidence | None:
+    """A watched number that was logged as not finite, or updates that were skipped because one was.
+
+    Critical where it stays so: a single row may be one bad batch, and a skipped update did no harm.
+    """
+    lost = {name: found for name in WATCHED if (found := _lost(one, name))[1]}
+    steps, skipped = one.rows("train/skipped_updates")
+    count = float(np.sum(skipped))
+    if not lost and count == 0:
+        return None
+    name = min(lost, key=lambda each: lost[each][0], default="train/skipped_updates")
+    first = lost[name][0] if lost else int(steps[np.argmax(skipped > 0)])
+    last = int(one.series[name].steps[-1])
+    stays = any(found[2] for found in lost.values())
+    what = (
+        f"{name} is not finite from step {first} on"
+        if lost and lost[name][2]
+        else f"{name} was not finite in {lost[name][1]} rows, first at step {first}"
+        if lost
+        else f"{count:.0f} updates were not finite and skipped"
+    )
+    return Evidence(
+        Kind.EXPLODING,
+        Severity.CRITICAL if stays else Severity.WARNING,
+        (first, last),
+        {"skipped updates": count, "metrics not finite": float(len(lost))},
+        name,
+        f"Numbers stopped being finite: {what}.",
+        (
+            "a reward or observation that is not finite or very large: simulators hand them out when they diverge",
+            "a critic that diverges: look at its loss and Q in the rows before",
+            "log-probabilities by log(1 - a² + ε), which breaks when actions saturate",
+        ),
+        (
+            "check rewards and observations for finite values before they are stored, and scale them to about 1",
+            one.say(Knob.CRITIC_RATE, "1e-4") + ", a third of the published step",
+        ),
+    )
+
+
+RULES = (Rule("nonfinite", nonfinite, ("train/critic_loss",), least_rows=0),)

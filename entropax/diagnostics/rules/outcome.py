@@ -1,0 +1,197 @@
+"""What the run is worth: returns against episodes, evaluation and policies that need no training."""
+
+import math
+
+import numpy as np
+
+from entropax.diagnostics.dialects import Knob
+from entropax.diagnostics.findings import Kind, Severity
+from entropax.diagnostics.learning import learning, returns
+from entropax.diagnostics.one_seed import OneSeed, holds_since
+from entropax.diagnostics.rules.rule import BASELINES, Evidence, Rule
+from entropax.diagnostics.window import in_last_quarter, number
+
+SATURATED = 0.5
+"""Share of actions beyond 97 % of a bound: a uniform policy has 3 %, the widest tanh-Gaussian 2 %; at a half, the
+policy is bang-bang in most states and its gradients vanish in them."""
+GAP = 0.25
+"""Share of all that was learned by which mode and samples may differ: a quarter is more than evaluation noise."""
+ERRORS = 2.0
+"""Standard errors that a difference of means must exceed: the usual 95 %."""
+BASELINE_NOISE = 0.05
+"""Share of a baseline's size within which a return is the same: a baseline is a mean of ten episodes."""
+
+
+def _late_mean(steps: np.ndarray, values: np.ndarray) -> tuple[float, float, int]:
+    """Mean over the last quarter, its standard error, and its rows."""
+    late = values[in_last_quarter(steps)] if len(steps) else values
+    if len(late) < 2:
+        return math.nan, math.nan, len(late)
+    return float(late.mean()), float(late.std(ddof=1)) / math.sqrt(len(late)), len(late)
+
+
+def saturated(one: OneSeed) -> Evidence | None:
+    """Most actions sit at their bounds, and the return is not the better for it."""
+    steps, share = one.rows("entropy/saturation")
+    since = holds_since(steps, share > SATURATED)
+    learned = learning(one)
+    if since is None or (learned.kept and learned.known):
+        return None
+    late = one.late("entropy/saturation")
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (since, int(steps[-1])),
+        {"saturated actions (%)": 100 * late, "sigma": one.late("entropy/sigma"), "alpha": one.late("train/ent_coef")},
+        "entropy/saturation",
+        f"{number(100 * late)} % of the actions sit at their bounds since step {since}, and the return shows no gain "
+        "from it: where the tanh saturates, actor and entropy have no gradient.",
+        (
+            "a mean driven into the bounds by a critic that extrapolates: overestimation, or rewards on a large scale",
+            "bounds that the environment clips: what the policy says and what is done differ",
+            "observations that are not normalised, so that the first layer saturates everything after it",
+        ),
+        (
+            "normalise the observations and scale the rewards to about 1",
+            one.say(Knob.CRITIC_RATE, "1e-4"),
+            "check that the action bounds are what the environment uses",
+        ),
+    )
+
+
+def _gap(one: OneSeed) -> tuple[float, float, float, float] | None:
+    """Late return of the mode, of samples, the noise of their difference, and the return at the start."""
+    mode, mode_error, _ = _late_mean(*one.rows("eval/mean_reward"))
+    steps, drawn = one.rows("rollout/ep_rew_mean")
+    sampled, sampled_error, _ = _late_mean(steps, drawn)
+    noise = ERRORS * math.hypot(mode_error, sampled_error)
+    # While returns rise, the mean over recent episodes lags behind an evaluation of the newest policy.
+    if not math.isfinite(noise) or learning(one).rising:
+        return None
+    return mode, sampled, noise, float(drawn[: max(len(drawn) // 50, 1)].mean())
+
+
+def noise_costs(one: OneSeed) -> Evidence | None:
+    """The mode earns clearly more than the policy's samples: more entropy than the task's precision allows."""
+    found = _gap(one)
+    if found is None or found[0] - found[1] <= max(found[2], GAP * (found[0] - found[3]), 0.0):
+        return None
+    mode, sampled, _, start = found
+    share = 100 * (mode - sampled) / max(mode - start, 1e-12)
+    steps = one.rows("eval/mean_reward")[0]
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
+        {"return of the mode": mode, "return of samples": sampled, "sigma": one.late("entropy/sigma")},
+        "rollout/ep_rew_mean",
+        f"Entropy is held too high for this task: the mode returns {number(mode)}, the policy's samples "
+        f"only {number(sampled)}, so the noise costs {number(share)} % of what was learned.",
+        (
+            "a target entropy above the precision that the task needs",
+            "bounds wider than the actions the task uses, so that the same sigma is more noise",
+        ),
+        (
+            one.say(Knob.TARGET, "-2.0") + ", a third of the usual sigma; or one that falls as the return settles",
+            "report the mode's return, and keep the entropy while it still helps learning",
+        ),
+    )
+
+
+def mode_loses(one: OneSeed) -> Evidence | None:
+    """The policy's samples earn clearly more than its mode: an evaluation without noise would mislead."""
+    found = _gap(one)
+    if found is None or found[1] - found[0] <= max(found[2], GAP * (found[1] - found[3]), 0.0):
+        return None
+    mode, sampled, _, _ = found
+    steps = one.rows("eval/mean_reward")[0]
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
+        {"return of the mode": mode, "return of samples": sampled, "sigma": one.late("entropy/sigma")},
+        "eval/mean_reward",
+        f"The mode is worse than the policy itself: it returns {number(mode)}, samples {number(sampled)}. The task "
+        "needs the noise, or the evaluation differs from training.",
+        (
+            "a policy of two peaks squeezed into one: its mean lies between two good actions",
+            "an evaluation environment without the wrappers of training (normalisation, frame stack, time limit)",
+        ),
+        ("evaluate with samples as well as with the mode", "wrap the evaluation environment as the training one"),
+    )
+
+
+def never_ending(one: OneSeed) -> Evidence | None:
+    """No episode has ended for half of the run, so there is no return to judge by."""
+    if "rollout/episodes" not in one.series:
+        return None
+    steps, count = one.rows("rollout/episodes")
+    if not len(steps):
+        return None
+    half = steps > steps[-1] - (steps[-1] - steps[0]) / 2
+    _, lengths = one.rows("rollout/ep_len_mean")
+    longest = float(lengths.max()) if len(lengths) else 0.0
+    span = float(steps[-1] - steps[half][0])
+    if count[half].sum() > 0 or span < 2 * longest:
+        return None
+    last = int(steps[count > 0][-1]) if (count > 0).any() else int(steps[0])
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (last, int(steps[-1])),
+        {"episodes": float(count.sum()), "longest mean episode (steps)": longest},
+        "rollout/episodes",
+        f"No episode has ended since step {last}: there is no return to judge the policy by.",
+        (
+            "no time limit: the environment never truncates and the policy has learned to stay alive or to get stuck",
+            "time limits that are not passed on as truncation",
+            "episodes longer than the run so far",
+        ),
+        (
+            "set a time limit (max_episode_steps) of the environment",
+            one.say(Knob.EVALUATE, "10000") + ", with a time limit",
+            one.say(Knob.MORE_STEPS, f"{2 * int(steps[-1])}"),
+        ),
+    )
+
+
+def below_baseline(one: OneSeed) -> Evidence | None:
+    """The trained policy returns less than, or no more than, one that needs no training."""
+    steps, values = returns(one)
+    late, error, rows = _late_mean(steps, values)
+    if not rows or not math.isfinite(late):
+        return None
+    name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
+    margin = max(ERRORS * error, BASELINE_NOISE * abs(best))
+    below, rising = late < best - margin, learning(one).rising
+    if late > best + margin or (rising and not below):
+        return None
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.CRITICAL if below and not rising else Severity.WARNING,
+        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
+        {"return": late, **{f"return of the {each}": value for each, value in one.facts.baselines.items()}},
+        "rollout/ep_rew_mean",
+        f"The policy returns {number(late)}, {'less' if below else 'no more'} than the {name}, which needs no training "
+        f"and returns {number(best)}{'; it still rises' if rising else ''}.",
+        (
+            "entropy held so high that its noise costs more than was learned",
+            "a local optimum: the reward is rare, and the agent has learned to avoid the costs of looking for it",
+            "a reward, bound or time limit that is not what was meant",
+        ),
+        (
+            "compare with the mode's return before anything else: " + one.say(Knob.EVALUATE, "10000"),
+            one.say(Knob.TARGET, "-2.0") + " where the mode is much better; a larger alpha where it is not",
+            one.say(Knob.FIXED_ALPHA, number(10 * one.late("train/ent_coef"))),
+        ),
+    )
+
+
+_BOTH = ("eval/mean_reward", "rollout/ep_rew_mean")
+RULES = (
+    Rule("saturated-actions", saturated, ("entropy/saturation",)),
+    Rule("noise-costs-return", noise_costs, _BOTH),
+    Rule("mode-loses", mode_loses, _BOTH),
+    Rule("episodes-never-end", never_ending, ("rollout/episodes",)),
+    Rule("below-baseline", below_baseline, ("rollout/ep_rew_mean",), (BASELINES,)),
+)

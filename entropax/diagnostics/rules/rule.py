@@ -1,0 +1,54 @@
+"""What a rule is, and what it says of one seed."""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from entropax.diagnostics.findings import Kind, Severity
+from entropax.diagnostics.one_seed import OneSeed
+from entropax.diagnostics.window import ENOUGH_ROWS, Facts
+
+TOLERANCE = 0.25
+"""Nats per dimension around the target, 28 % in sigma: the batch-to-batch noise of a tracking law is below it."""
+
+
+class Evidence(NamedTuple):
+    """What a rule found in one seed; the fields are those of `Finding`."""
+
+    kind: Kind
+    severity: Severity
+    steps: tuple[int, int]
+    numbers: Mapping[str, float]
+    evidence: str
+    explanation: str
+    causes: tuple[str, ...]
+    remedy: tuple[str, ...]
+
+
+class Fact(NamedTuple):
+    """Something that a rule must know beside the series."""
+
+    text: str
+    """What it is and how to give it."""
+    known: Callable[[Facts], bool]
+
+
+DIMENSIONS = Fact(
+    "the action dimensions (--env or --action-dimensions)", lambda facts: math.isfinite(facts.action_dimensions)
+)
+BASELINES = Fact("returns to compare with (--env)", lambda facts: bool(facts.baselines))
+
+
+class Rule(NamedTuple):
+    """A pure function over one seed's series, and what it needs to be asked at all."""
+
+    id: str
+    """Stable: programs compare it."""
+    speaks: Callable[[OneSeed], Evidence | None]
+    needs: tuple[str, ...]
+    """Metrics without which it cannot judge."""
+    facts: tuple[Fact, ...] = ()
+    silences: tuple[str, ...] = ()
+    """Rules whose finding would be a symptom of this one's."""
+    least_rows: int = ENOUGH_ROWS
+    """Rows that the run must have."""

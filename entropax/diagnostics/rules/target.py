@@ -1,0 +1,183 @@
+"""Targets that are missed, and why alpha does not help."""
+
+import math
+
+import numpy as np
+
+from entropax.diagnostics.dialects import Knob
+from entropax.diagnostics.findings import Kind, Severity
+from entropax.diagnostics.one_seed import OneSeed, holds_since
+from entropax.diagnostics.rules.entropy import log_alpha
+from entropax.diagnostics.rules.motion import share_of_limit, travelling
+from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
+from entropax.diagnostics.window import in_last_quarter, number
+
+PINNED = 1e-5
+"""Spread of log alpha over the last quarter that counts as none: rounding of float32, far under one step of Adam."""
+NEGLIGIBLE = 0.01
+"""Share of the value that the entropy of all steps to come makes up, under which alpha cannot move the policy: a
+critic's own error is of that order."""
+
+_PATIENCE = "nothing, while the return still rises or the task is unsolved: entropy above its target is exploration"
+
+
+def _slack(one: OneSeed) -> tuple[np.ndarray, np.ndarray]:
+    steps, slack = one.rows("entropy/slack")
+    return steps, slack / one.dimensions
+
+
+def _outside(one: OneSeed) -> tuple[float, tuple[int, int]] | None:
+    """Mean slack of the last quarter per dimension and the steps since it is too large; None within the tolerance."""
+    steps, slack = _slack(one)
+    late = one.late("entropy/slack") / one.dimensions
+    if not abs(late) > TOLERANCE:
+        return None
+    since = holds_since(steps, np.abs(slack) > TOLERANCE)
+    return late, (int(steps[0]) if since is None else since, int(steps[-1]))
+
+
+def _numbers(one: OneSeed, slack: float) -> dict[str, float]:
+    return {
+        f"slack, {'above' if slack > 0 else 'below'} (nats per dimension)": slack,
+        "alpha": one.late("train/ent_coef"),
+        "alpha's step (share of its limit)": share_of_limit(one),
+    }
+
+
+def _nearer(one: OneSeed, slack: float) -> str:
+    alpha = one.late("train/ent_coef")
+    return number(alpha / 10 if slack > 0 else alpha * 10)
+
+
+def clamped(one: OneSeed) -> Evidence | None:
+    """Alpha sits at the end of its band while the entropy asks it to go on."""
+    missed = _outside(one)
+    steps, alpha = log_alpha(one)
+    if missed is None or len(alpha) < 2 or np.ptp(alpha[in_last_quarter(steps)]) > PINNED:
+        return None
+    slack, _ = missed
+    low, high = one.facts.alpha_band
+    lower, upper = (math.log(end) if end > 0 else math.nan for end in (low, high))
+    moved = np.ptp(alpha) > PINNED
+    at_low = abs(alpha[-1] - lower) <= PINNED or (math.isnan(lower) and moved and alpha[-1] <= alpha.min() + PINNED)
+    at_high = abs(alpha[-1] - upper) <= PINNED or (math.isnan(upper) and moved and alpha[-1] >= alpha.max() - PINNED)
+    if not (at_low and slack > 0) and not (at_high and slack < 0):
+        return None
+    since = holds_since(steps, np.abs(alpha - alpha[-1]) <= PINNED)
+    side = "lower" if slack > 0 else "upper"
+    return Evidence(
+        Kind.TARGET_NOT_REACHED,
+        Severity.WARNING,
+        (int(steps[-1]) if since is None else since, int(steps[-1])),
+        _numbers(one, slack),
+        "train/ent_coef",
+        f"Alpha is pinned at its {side} bound, {number(math.exp(alpha[-1]))}, while the entropy is "
+        f"{number(abs(slack))} nats per dimension {'above' if slack > 0 else 'below'} its target; the law can do no "
+        "more.",
+        ("a band of alpha that excludes the value this task needs", "a target that the task does not support"),
+        (
+            one.say(Knob.NO_CLAMP),
+            one.say(Knob.ALPHA_MINIMUM if slack > 0 else Knob.ALPHA_MAXIMUM, _nearer(one, slack)),
+            "a target nearer to the entropy seen",
+        ),
+    )
+
+
+def inactive(one: OneSeed) -> Evidence | None:
+    """Entropy stays above its target though alpha has become too small to matter: the constraint does not bind."""
+    missed = _outside(one)
+    steps, slack = _slack(one)
+    if missed is None or missed[0] < 0:
+        return None
+    half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2
+    share = one.late("entropy/share_of_soft_value") / max(1 - one.facts.discount, 1e-3)
+    if not share < NEGLIGIBLE or slack[half].min() < 0:
+        return None
+    return Evidence(
+        Kind.TARGET_NOT_REACHED,
+        Severity.WARNING,
+        (int(steps[half][0]), int(steps[-1])),
+        _numbers(one, missed[0]) | {"entropy's share of the value (%)": 100 * share},
+        "entropy/slack",
+        f"The target does not bind: the entropy is {number(missed[0])} nats per dimension above it although alpha, at "
+        f"{number(one.late('train/ent_coef'))}, no longer matters. Something else holds the entropy up.",
+        (
+            "a floor of the actor's log-std that is above the sigma of the target",
+            "a critic that is flat over the actions: no reward was found yet, or actions hardly change it",
+            "an actor that learns too slowly to follow",
+        ),
+        (
+            _PATIENCE,
+            "lower the floor of the actor's log-std",
+            "a target nearer to the entropy seen, so that alpha keeps a say",
+        ),
+    )
+
+
+def alpha_travelling(one: OneSeed) -> Evidence | None:
+    """The run ended while alpha was on its way: Adam moves it one e-fold per 1 / learning rate updates at most."""
+    missed = _outside(one)
+    if missed is None or travelling(one) != (-1 if missed[0] > 0 else 1):
+        return None
+    slack, steps = missed
+    rate = one.facts.temperature_rate
+    pace = f" Adam moves it a factor e in {number(1 / rate)} updates at most." if rate > 0 else ""
+    faster = (one.say(Knob.ALPHA_RATE, number(3 * rate)),) if rate > 0 else ()
+    return Evidence(
+        Kind.TARGET_NOT_REACHED,
+        Severity.WARNING,
+        steps,
+        _numbers(one, slack),
+        "train/ent_coef",
+        f"The entropy is {number(abs(slack))} nats per dimension {'above' if slack > 0 else 'below'} its target and "
+        f"alpha still {'falls' if slack > 0 else 'rises'}: it has not had the updates to arrive.{pace}",
+        ("alpha started too far from where it has to end", "too few updates for its learning rate"),
+        (
+            one.say(Knob.INITIAL_ALPHA, _nearer(one, slack)) + ", where alpha is heading",
+            *faster,
+            one.say(Knob.MORE_STEPS, f"{2 * steps[1]}") + ": train longer",
+            *((_PATIENCE,) if slack > 0 else ()),
+        ),
+    )
+
+
+def target_missed(one: OneSeed) -> Evidence | None:
+    """The entropy misses its target, on either side, and alpha does not move to mend it."""
+    missed = _outside(one)
+    if missed is None:
+        return None
+    slack, steps = missed
+    moving = {1: "still rises", -1: "still falls", 0: "is at rest"}[travelling(one)]
+    return Evidence(
+        Kind.TARGET_NOT_REACHED,
+        Severity.WARNING,
+        steps,
+        _numbers(one, slack),
+        "entropy/slack",
+        f"The entropy is {number(abs(slack))} nats per dimension {'above' if slack > 0 else 'below'} its target and "
+        f"alpha {moving}.",
+        (
+            "a temperature whose learning rate is too small for the run, or that is fixed or scheduled",
+            "a loss of the temperature with another sign or unit than the target",
+        ),
+        (
+            one.say(Knob.INITIAL_ALPHA, _nearer(one, slack)),
+            "a target nearer to the entropy seen",
+            *((_PATIENCE,) if slack > 0 else ()),
+        ),
+    )
+
+
+_NEEDS = ("entropy/slack", "train/ent_coef")
+RULES = (
+    Rule("alpha-clamped", clamped, _NEEDS, (DIMENSIONS,), silences=("target-missed", "constraint-inactive")),
+    Rule(
+        "constraint-inactive",
+        inactive,
+        (*_NEEDS, "entropy/share_of_soft_value"),
+        (DIMENSIONS,),
+        silences=("target-missed", "alpha-travelling", "alpha-irrelevant"),
+    ),
+    Rule("alpha-travelling", alpha_travelling, _NEEDS, (DIMENSIONS,), silences=("target-missed",)),
+    Rule("target-missed", target_missed, ("entropy/slack",), (DIMENSIONS,)),
+)

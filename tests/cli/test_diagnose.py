@@ -1,0 +1,202 @@
+"""`entropax diagnose`: exit codes 0, 1 and 2, text and JSON, our runs and others, and the page's example."""
+
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tensorboardX import SummaryWriter
+
+from entropax.cli import commands, main
+from entropax.diagnostics.dialects import ENTROPAX, Knob
+
+ROOT = Path(__file__).parents[2]
+PENDULUM = ROOT / "tests" / "diagnostics" / "sb3_pendulum"
+ROWS = 40
+
+
+def write_run(folder, nats, returns=10.0):
+    """A run folder of ours with one seed of a two-dimensional task, target -1 nat per dimension."""
+    folder.mkdir(parents=True)
+    law = {"type": "Dual", "learning_rate": 3e-4, "target_entropy": {"type": "PerDimension", "nats": -1.0}}
+    manifest = {
+        "schema": 1,
+        "algorithm": {"type": "SAC", "discount": 0.99, "temperature": law},
+        "environment": {"id": "Synthetic-v0", "backend": "jax", "num_envs": 1},
+        "training": {"steps": ROWS},
+        "seeds": [0],
+        "spec": {"observation_size": 3, "action": {"kind": "bounds", "low": [-1.0, -1.0], "high": [1.0, 1.0]}},
+        "command": "entropax train",
+        "versions": {},
+        "commit": None,
+        "created": "2026-11-21T14:31:02+00:00",
+        "baselines": {"entropy_maximum_per_dimension": 0.684},
+    }
+    (folder / "run.json").write_text(json.dumps(manifest))
+    rows = np.broadcast_to(np.asarray(nats, float), (ROWS,))
+    lines = [
+        {
+            "schema": 1,
+            "kind": "metrics",
+            "step": 1000 * (row + 1),
+            "seconds": float(row),
+            "values": {
+                "entropy/nats": [2 * value],
+                "entropy/target": [-2.0],
+                "entropy/slack": [2 * value + 2],
+                "train/ent_coef": [0.05],
+                "train/critic_loss": [1.0],
+                "rollout/ep_rew_mean": [returns],
+            },
+        }
+        for row, value in enumerate(rows.tolist())
+    ]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+def ended(capsys, *arguments):
+    """Exit code, output and message of `entropax diagnose`."""
+    code = 0
+    try:
+        main(("diagnose", *map(str, arguments)))
+    except SystemExit as stop:
+        code = stop.code
+    out, error = capsys.readouterr()
+    return code, out, error
+
+
+@pytest.mark.parametrize(
+    ("nats", "code", "verdict"), [(-1.0, 0, "Healthy"), (-0.5, 0, "Target not reached"), (-5.0, 1, "Collapsed")]
+)
+def test_only_a_critical_finding_fails(tmp_path, capsys, nats, code, verdict):
+    found, out, error = ended(capsys, write_run(tmp_path / "run", nats))
+    assert (found, error) == (code, "")
+    assert out.splitlines()[0] == "run (Entropax)"
+    assert out.splitlines()[1].startswith(f"{verdict} after 40000 steps")
+
+
+def test_a_finding_shows_rule_interval_numbers_chart_causes_and_settings(tmp_path, capsys):
+    nats = np.where(np.arange(ROWS) < 20, 0.5, -5.0)
+    _, out, _ = ended(capsys, write_run(tmp_path / "run", nats))
+    assert "CRITICAL premature-collapse | steps 21000 to 40000 | seeds 0\n" in out
+    assert "entropy (nats per dimension) -5, share of the feasible range (%) 0.34" in out
+    assert "  entropy/nats  " + "█" * 20 + "▁" * 20 + " -10 to 1, steps 1000 to 40000\n" in out
+    assert "\n  cause 1: alpha is too small" in out
+    assert "\n  try: algorithm.temperature:fixed --algorithm.temperature.alpha 0.5\n" in out
+    assert "  dimension-collapse: entropy/per_dimension\n" in out
+
+
+def test_several_run_folders_are_judged_one_by_one_and_one_critical_fails(tmp_path, capsys):
+    code, out, _ = ended(capsys, write_run(tmp_path / "good", -1.0), write_run(tmp_path / "bad", -5.0))
+    assert code == 1
+    assert re.findall(r"^(\w+) \(Entropax\)$", out, re.MULTILINE) == ["good", "bad"]
+
+
+def test_json_holds_the_finding(tmp_path, capsys):
+    code, out, _ = ended(capsys, write_run(tmp_path / "run", -5.0), "--json")
+    (run,) = json.loads(out)
+    (finding,) = run["findings"]
+    assert (code, run["verdict"], finding["rule"], finding["severity"]) == (
+        1,
+        "collapsed",
+        "premature-collapse",
+        "critical",
+    )
+    assert finding["steps"] == [1000, 40_000]
+    assert finding["numbers"]["sigma"] is None
+    assert run["unjudged"]["below-baseline"] == ["returns to compare with (--env)"]
+    assert len(finding["causes"]) >= 2 and len(finding["remedy"]) >= 1
+
+
+def test_another_library_s_run_is_judged_in_its_own_settings(capsys):
+    code, out, _ = ended(capsys, PENDULUM, "--action-dimensions", "1")
+    assert code == 0
+    assert "sb3_pendulum (Stable-Baselines3 or SBX)" in out
+    assert 'try: ent_coef="auto_0.0337"' in out
+
+
+def test_an_environment_brings_its_dimensions_and_baselines(capsys):
+    code, out, _ = ended(capsys, PENDULUM, "--env", "Pendulum-v1")
+    assert code == 1
+    assert "CRITICAL below-baseline" in out
+    assert "return of the uniform policy" in out
+
+
+def test_a_collapse_in_cleanrl_s_events_is_found(tmp_path, capsys):
+    with SummaryWriter(str(tmp_path / "Task__sac__1__1700000000")) as writer:
+        for row in range(ROWS):
+            alpha = float(np.exp(-0.2 * row))
+            writer.add_scalar("losses/alpha", alpha, 1000 * row)
+            writer.add_scalar("losses/alpha_loss", alpha * 2 * (1.5 if row < 10 else -4.0), 1000 * row)
+            writer.add_scalar("charts/episodic_return", 10.0, 1000 * row)
+    code, out, _ = ended(capsys, tmp_path, "--action-dimensions", "2")
+    assert code == 1
+    assert "CRITICAL premature-collapse | steps 10000 to 39000" in out
+    assert "a_optimizer" in out
+
+
+def test_an_encoding_without_blocks_has_plain_characters(tmp_path, capsys, monkeypatch):
+    from entropax.cli.diagnose import _levels
+
+    monkeypatch.setattr(type(sys.stdout), "encoding", "ascii", raising=False)
+    assert _levels() == "_.-=+*%#"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "A diagnosis needs at least one run."),
+        (("nowhere",), "nowhere does not exist."),
+        (("empty",), "empty holds no log: neither run.json"),
+        ((PENDULUM, "--action-dimensions", "0"), "an action has 1 or more."),
+        ((PENDULUM, "--env", "Pendulum-v1", "--action-dimensions", "2"), "Give one of the two flags."),
+        ((PENDULUM, "--env", "Pendulm-v1"), "Did you mean"),
+        ((PENDULUM, "--env", "CartPole-v1"), "Use a Box-action variant"),
+        ((PENDULUM, "--mapping", "nowhere.json"), "Cannot read the mapping nowhere.json"),
+        (("torn",), "torn/events.out.tfevents.1 is no TensorBoard event file"),
+        (("half",), "half/run.json is not valid JSON"),
+    ],
+)
+def test_bad_input_ends_with_2_and_one_message(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("empty", "torn", "half"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "torn" / "events.out.tfevents.1").write_bytes(b"this is not an event file")
+    (tmp_path / "half" / "run.json").write_text("{")
+    code, out, error = ended(capsys, *arguments)
+    assert (code, out) == (2, "")
+    assert error.startswith("entropax: ")
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_a_run_that_is_still_being_written_is_judged_up_to_its_last_whole_line(tmp_path, capsys):
+    folder = write_run(tmp_path / "run", -1.0)
+    text = (folder / "metrics.jsonl").read_text()
+    (folder / "metrics.jsonl").write_text(text[: len(text) - 30])
+    code, out, _ = ended(capsys, folder)
+    assert (code, out.splitlines()[1].split(" |")[0]) == (0, "Healthy after 39000 steps")
+
+
+@pytest.mark.parametrize("knob", list(Knob), ids=lambda knob: knob.name)
+def test_every_remedy_of_ours_is_a_flag_that_train_takes(knob, monkeypatch):
+    seen = []
+    monkeypatch.setattr(commands, "train", seen.append)
+    value = "20000" if knob in (Knob.EVALUATE, Knob.MORE_STEPS) else "0.25"
+    main(("train", "sac", "--env", "Pendulum-v1", *ENTROPAX.say(knob, value).split()))
+    assert len(seen) == 1
+
+
+def test_the_page_s_example_is_what_the_command_prints(capsys, monkeypatch, tmp_path):
+    text = (ROOT / "docs" / "diagnose.md").read_text("utf-8")
+    shown = re.search(r"```\n\$ entropax diagnose ([^\n]*)\n(.*?)```", text, re.DOTALL)
+    assert shown is not None
+    shutil.copytree(PENDULUM, tmp_path / "sb3_pendulum")
+    monkeypatch.chdir(tmp_path)
+    _, out, _ = ended(capsys, *shown[1].split())
+    assert len(shown[1].split()) == 3
+    assert out == shown[2]

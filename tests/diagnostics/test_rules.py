@@ -1,0 +1,330 @@
+"""Each rule on a series where it must speak, and on a near miss where it must not."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_series import H_MAX, RATE, ROWS, STEPS, UPDATES, D, both, column, facts, rising, run
+
+from entropax.diagnostics.dialects import BRAX, CLEANRL, ENTROPAX, OTHER, SB3, Knob
+from entropax.diagnostics.findings import Kind, Severity
+from entropax.diagnostics.rules import RULES, judge, unjudged
+from entropax.diagnostics.window import Series
+
+T = np.linspace(0, 1, ROWS)
+FLAT, CLIMB = 0 * T, 100 * T
+EARLY_GAIN = 100 * np.minimum(T / 0.25, 1)
+LATE_GAIN = 100 * np.clip((T - 0.5) / 0.25, 0, 1)
+DIAGNOSE_PAGE = (Path(__file__).parents[2] / "docs" / "diagnose.md").read_text("utf-8")
+
+
+def spoken(series, **known):
+    return {finding.rule: finding for finding in judge(series, facts(**known))}
+
+
+def returns(values, **more):
+    return {"rollout/ep_rew_mean": column(values), **more}
+
+
+def falling(at, to, begin=0.6):
+    """Entropy per dimension that drops from one level to another at a share of the run."""
+    return np.where(at > T, begin, to)
+
+
+# Premature collapse
+
+
+@pytest.mark.parametrize(
+    ("nats", "gains", "speaks"),
+    [
+        (falling(0.2, -4.0), FLAT, True),
+        (falling(0.2, -4.0), LATE_GAIN, True),
+        (falling(0.6, -4.0), EARLY_GAIN, False),
+        (falling(0.2, -4.0), CLIMB, False),
+        (falling(0.2, -3.2), FLAT, False),
+    ],
+    ids=["nothing learned", "learned after, then flat", "learned before", "still learning", "just above 2 %"],
+)
+def test_collapse_is_premature_when_the_learning_was_to_come(nats, gains, speaks):
+    found = spoken(run(nats, target=math.nan, **returns(gains)))
+    assert ("premature-collapse" in found) == speaks
+    if speaks:
+        assert found["premature-collapse"].severity is Severity.CRITICAL
+        assert found["premature-collapse"].steps[0] == STEPS[np.argmax(nats < 0)]
+
+
+def test_the_share_of_the_gain_made_by_the_collapse_is_counted():
+    gains = 100 * np.clip((T - 0.1) / 0.6, 0, 1)
+    found = spoken(run(falling(0.31, -4.0), target=math.nan, **returns(gains)))["premature-collapse"]
+    assert found.numbers["share of the return's gain made by then (%)"] == pytest.approx(25, abs=10)
+
+
+def test_noise_in_the_return_is_no_learning():
+    noise = np.random.default_rng(0).normal(0, 10, ROWS)
+    assert "premature-collapse" in spoken(run(falling(0.6, -4.0), target=math.nan, **returns(noise)))
+    assert "premature-collapse" not in spoken(run(falling(0.6, -4.0), target=math.nan, **returns(noise + EARLY_GAIN)))
+
+
+# Slow collapse
+
+
+def test_a_steady_fall_that_pays_nothing_is_a_slow_collapse():
+    nats = 0.6 - 3.0 * T
+    found = spoken(run(nats, target=math.nan))["slow-collapse"]
+    assert found.severity is Severity.WARNING
+    assert found.numbers["fall over the last half (nats per dimension)"] == pytest.approx(1.5, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("nats", "changes"),
+    [
+        (0.6 - 0.8 * T, {}),
+        (0.6 - 3.0 * np.minimum(T, 0.5), {}),
+        (0.6 - 3.0 * T, returns(CLIMB)),
+        (0.6 - 3.0 * T, {"target": -3.0}),
+    ],
+    ids=["less than half a nat", "settled", "the return gains", "towards its target"],
+)
+def test_a_fall_that_is_small_settled_paid_for_or_wanted_is_none(nats, changes):
+    assert "slow-collapse" not in spoken(run(nats, **{"target": math.nan, **changes}))
+
+
+# One dimension
+
+
+def dimensions(low, high=-0.5):
+    each = np.broadcast_to([low, high], (ROWS, 1, 2)).astype(float)
+    series = run((low + high) / 2, target=math.nan)
+    return series | {"entropy/per_dimension": Series(STEPS, each)}
+
+
+def test_a_dead_dimension_is_found_under_a_healthy_sum():
+    found = spoken(dimensions(-3.5))["dimension-collapse"]
+    assert "Action dimension 0 of 2" in found.explanation
+    assert found.kind is Kind.MISLEADING
+    assert "dimension-collapse" not in spoken(dimensions(-3.0))
+
+
+def test_a_dimension_is_not_named_when_all_have_collapsed():
+    assert set(spoken(dimensions(-4.0, -4.0))) == {"premature-collapse"}
+
+
+# Explosion
+
+
+def test_a_target_out_of_reach_is_critical_before_alpha_has_exploded():
+    found = spoken(run(0.65, target=0.7))["target-out-of-reach"]
+    assert (found.severity, found.kind) == (Severity.CRITICAL, Kind.TARGET_NOT_REACHED)
+    assert "target-out-of-reach" in spoken(run(0.65, target=H_MAX - 0.01))
+    assert "target-out-of-reach" not in spoken(run(0.62, target=H_MAX - 0.03))
+    assert "target-out-of-reach" not in spoken(run(0.65, target=0.7), entropy_maximum=1.4)
+
+
+def test_alpha_runs_away_when_entropy_does_not_answer():
+    found = spoken(run(-2.0, rising(0.95)))["alpha-runaway"]
+    assert found.kind is Kind.EXPLODING
+    assert found.numbers["factor from its lowest"] == pytest.approx(math.exp(0.95 * RATE * UPDATES * 39))
+    assert "alpha-runaway" not in spoken(run(np.linspace(-2.0, -1.3, ROWS), rising(0.95)))
+    assert "alpha-runaway" not in spoken(run(-2.0, np.minimum(rising(0.95), 2.2)))
+
+
+def test_entropy_that_comes_back_and_takes_the_return_with_it_explodes():
+    nats = np.where(T < 0.3, 0.6 - 6 * T, np.where(T < 0.7, -1.2, 0.6))
+    lost = np.where(T < 0.7, EARLY_GAIN, 10.0)
+    found = spoken(run(nats, target=math.nan, **returns(lost)))["entropy-explosion"]
+    assert found.severity is Severity.CRITICAL
+    assert found.numbers["share of the return's gain lost (%)"] == pytest.approx(90, abs=2)
+    assert "entropy-explosion" not in spoken(run(nats, target=math.nan, **returns(EARLY_GAIN)))
+    assert "entropy-explosion" not in spoken(run(0.6, target=math.nan, **returns(lost)))
+
+
+# Target and alpha
+
+
+def pinned(level, nats, moved=True):
+    log_alpha = np.where(T < 0.4, level + (2.0 * (0.4 - T) if moved else 0.0), level)
+    return run(nats, log_alpha)
+
+
+def test_alpha_at_the_end_of_its_band_is_pinned_while_the_entropy_asks_for_more():
+    band = (math.exp(-3.0), 1.0)
+    found = spoken(pinned(-3.0, -0.5), alpha_band=band)["alpha-clamped"]
+    assert found.steps[0] == STEPS[np.argmax(T >= 0.4)]
+    assert "target-missed" not in spoken(pinned(-3.0, -0.5), alpha_band=band)
+    assert "alpha-clamped" not in spoken(pinned(-3.0, -0.9), alpha_band=band)
+    assert "alpha-clamped" not in spoken(pinned(-3.0, -1.5), alpha_band=band)
+    assert "alpha-clamped" not in spoken(pinned(-2.0, -0.5), alpha_band=band)
+
+
+def test_without_a_known_band_alpha_must_have_moved_before_it_was_pinned():
+    assert "alpha-clamped" in spoken(pinned(-3.0, -0.5))
+    assert "alpha-clamped" not in spoken(pinned(-3.0, -0.5, moved=False))
+    assert "target-missed" in spoken(pinned(-3.0, -0.5, moved=False))
+
+
+@pytest.mark.parametrize(
+    ("nats", "share", "speaks"),
+    [(0.0, 5e-5, True), (0.0, 2e-4, False), (-0.9, 5e-5, False), (np.where(T < 0.8, -1.1, 0.5), 5e-5, False)],
+    ids=["above and powerless", "alpha matters", "on target", "was below in the last half"],
+)
+def test_the_constraint_is_inactive_when_alpha_has_no_say_and_entropy_stays_up(nats, share, speaks):
+    found = spoken(run(nats, **{"entropy/share_of_soft_value": column(share)}))
+    assert ("constraint-inactive" in found) == speaks
+    assert not speaks or set(found) == {"constraint-inactive"}
+
+
+@pytest.mark.parametrize(
+    ("pace", "rule"), [(-0.6, "alpha-travelling"), (-0.4, "target-missed"), (0.6, "target-missed")]
+)
+def test_alpha_travels_at_half_of_adams_limit_in_the_direction_that_helps(pace, rule):
+    assert set(spoken(run(0.3, rising(pace)))) == {rule}
+
+
+def test_a_travelling_alpha_within_the_tolerance_is_no_finding():
+    assert spoken(run(-0.8, rising(-0.9))) == {}
+
+
+# Outcome
+
+
+def test_saturated_actions_speak_unless_the_return_has_come_of_it():
+    share = {"entropy/saturation": column(np.where(T < 0.3, 0.1, 0.6))}
+    found = spoken(run(-1.0, **share))["saturated-actions"]
+    assert found.steps[0] == STEPS[np.argmax(T >= 0.3)]
+    assert "saturated-actions" not in spoken(run(-1.0, **share, **returns(LATE_GAIN)))
+    assert "saturated-actions" not in spoken(run(-1.0, **{"entropy/saturation": column(0.45)}))
+
+
+@pytest.mark.parametrize(
+    ("mode", "rule"), [(140.0, "noise-costs-return"), (70.0, "mode-loses"), (125.0, None), (85.0, None)]
+)
+def test_mode_and_samples_may_differ_by_a_quarter_of_what_was_learned(mode, rule):
+    series = run(-1.0, **returns(EARLY_GAIN), **{"eval/mean_reward": column(mode)})
+    assert set(spoken(series)) == ({rule} if rule else set())
+
+
+def test_an_evaluation_as_noisy_as_its_difference_says_nothing():
+    noisy = 140 + 150 * np.where(np.arange(ROWS) % 2, 1, -1)
+    assert spoken(run(-1.0, **returns(EARLY_GAIN), **{"eval/mean_reward": column(noisy)})) == {}
+
+
+def test_while_the_return_rises_the_lag_of_its_mean_is_no_gap():
+    series = run(-1.0, **returns(CLIMB), **{"eval/mean_reward": column(2 * CLIMB)})
+    assert "noise-costs-return" not in spoken(series)
+
+
+def test_episodes_that_stop_ending_are_named():
+    count = np.where(T < 0.3, 5.0, 0.0)
+    series = run(-1.0, **{"rollout/episodes": column(count), "rollout/ep_len_mean": column(1000.0)})
+    found = spoken(series)["episodes-never-end"]
+    assert found.steps[0] == STEPS[np.flatnonzero(count)[-1]]
+    long = {"rollout/ep_len_mean": column(15_000.0)}
+    assert "episodes-never-end" not in spoken(series | long)
+    assert "episodes-never-end" not in spoken(series | {"rollout/episodes": column(np.where(T < 0.8, 5.0, 0.0))})
+
+
+@pytest.mark.parametrize(("level", "severity"), [(80.0, Severity.CRITICAL), (97.0, Severity.WARNING), (110.0, None)])
+def test_a_return_is_compared_with_the_best_policy_that_needs_no_training(level, severity):
+    found = spoken(run(-1.0, **returns(level)), baselines={"zero action": 100.0, "uniform policy": 20.0})
+    assert ("below-baseline" in found) == (severity is not None)
+    if severity is not None:
+        assert found["below-baseline"].severity is severity
+        assert "the zero action" in found["below-baseline"].explanation
+
+
+def test_below_a_baseline_and_still_rising_is_only_a_warning():
+    found = spoken(run(-1.0, **returns(CLIMB)), baselines={"zero action": 200.0})["below-baseline"]
+    assert found.severity is Severity.WARNING
+
+
+# Scale
+
+
+@pytest.mark.parametrize(("share", "slack", "speaks"), [(5e-5, 0.5, True), (2e-4, 0.5, False), (5e-5, 0.1, False)])
+def test_alpha_is_irrelevant_below_a_hundredth_of_the_value_unless_the_law_holds_its_target(share, slack, speaks):
+    series = run(-1.0 - slack, **{"entropy/share_of_soft_value": column(share)})
+    assert ("alpha-irrelevant" in spoken(series)) == speaks
+
+
+def test_around_an_entropy_of_0_its_share_says_nothing():
+    share = {"entropy/share_of_soft_value": column(5e-5)}
+    assert "alpha-irrelevant" in spoken(run(-0.5, target=math.nan, **share))
+    assert "alpha-irrelevant" not in spoken(run(-0.1, target=math.nan, **share))
+
+
+def test_the_reward_drowns_when_entropy_is_the_value_and_nothing_is_learned():
+    share = {"entropy/share_of_soft_value": column(0.0095)}
+    assert "reward-drowned" in spoken(run(-1.0, **share))
+    assert "reward-drowned" not in spoken(run(-1.0, **share, **returns(EARLY_GAIN)))
+    assert "reward-drowned" not in spoken(run(-1.0, **{"entropy/share_of_soft_value": column(0.008)}))
+
+
+# Numbers
+
+
+def test_a_number_that_was_not_finite_and_came_back_is_a_warning():
+    loss = np.ones(ROWS)
+    loss[10:12] = np.inf
+    found = spoken(run(-1.0, **{"train/critic_loss": column(loss)}))["nonfinite"]
+    assert (found.severity, found.steps[0]) == (Severity.WARNING, STEPS[10])
+    loss[10:12] = np.nan
+    assert spoken(run(-1.0, **{"train/critic_loss": column(loss)})) == {}
+
+
+# What is known
+
+
+def test_a_run_without_an_entropy_is_judged_by_what_it_has():
+    series = {name: run(-1.0)[name] for name in ("train/q_mean", "train/critic_loss", "rollout/ep_rew_mean")}
+    assert judge(series, facts()) == []
+    lacking = dict(unjudged(series, facts()))
+    assert lacking["premature-collapse"] == ("entropy/nats",)
+    assert lacking["target-missed"] == ("entropy/slack",)
+    assert "q-divergence" not in lacking
+
+
+def test_unknown_dimensions_are_named_as_what_is_missing():
+    unknown = facts(action_dimensions=math.nan)
+    assert judge(run(-5.0), unknown) == []
+    lacking = dict(unjudged(run(-5.0), unknown))
+    assert lacking["premature-collapse"] == ("the action dimensions (--env or --action-dimensions)",)
+
+
+def test_an_unknown_policy_class_is_measured_against_its_own_widest():
+    wide = np.where(T < 0.2, 1.4, -2.6)
+    assert "premature-collapse" in spoken(run(wide, target=math.nan), entropy_maximum=math.nan)
+    assert "premature-collapse" not in spoken(run(wide + 0.2 * (T >= 0.2), target=math.nan), entropy_maximum=math.nan)
+
+
+def test_a_short_seed_is_judged_up_to_its_own_end():
+    short = {name: Series(one.steps, np.where(T[:, None] < 0.5, one.values, np.nan)) for name, one in run(-5.0).items()}
+    (finding,) = judge(both(run(-1.0), short), facts(seeds=2))
+    assert finding.seeds == (1,)
+    assert finding.steps[1] == STEPS[np.flatnonzero(T < 0.5)[-1]]
+
+
+def test_every_rule_has_its_own_id_and_silences_only_later_ones():
+    ids = [rule.id for rule in RULES]
+    assert len(set(ids)) == len(ids) >= 19
+    for place, rule in enumerate(RULES):
+        assert set(rule.silences) <= set(ids)
+        assert [ids.index(other) for other in rule.silences if ids.index(other) < place] == []
+
+
+@pytest.mark.parametrize("rule", [rule.id for rule in RULES])
+def test_every_rule_has_its_row_on_the_page(rule):
+    assert f"\n| `{rule}` |" in DIAGNOSE_PAGE
+
+
+@pytest.mark.parametrize("dialect", [ENTROPAX, SB3, CLEANRL, BRAX, OTHER], ids=lambda dialect: dialect.name)
+def test_every_dialect_knows_every_knob(dialect):
+    assert set(dialect.settings) == set(Knob)
+    said = [dialect.say(knob, "0.25") for knob in Knob if knob is not Knob.NO_CLAMP]
+    assert all("0.25" in words and "{" not in words for words in said)
+
+
+def test_the_dimensions_of_a_finding_come_from_the_facts():
+    assert D == 2
+    assert "target-missed" in spoken(run(-0.7))
+    assert "target-missed" not in spoken(run(-0.7), action_dimensions=4)
