@@ -11,6 +11,7 @@ import tyro
 from entropax.diagnostics.findings import Severity
 from entropax.diagnostics.readers import Known, read_mapping
 from entropax.errors import EntropaxError
+from entropax.runs import read_manifest
 
 
 @dataclasses.dataclass
@@ -60,16 +61,29 @@ def _levels() -> str:
     return BLOCKS
 
 
+def _own_baselines(runs: tuple[Path, ...]) -> tuple[tuple[str, float], ...]:
+    """Returns that need no training, where all runs are ours, of one environment, and it can be made here."""
+    from entropax.cli.baselines import known_of
+
+    if not runs or not all((run / "run.json").exists() for run in runs):
+        return ()
+    ids = {read_manifest(run).environment["id"] for run in runs}
+    try:
+        return known_of(ids.pop()).baselines if len(ids) == 1 else ()
+    except EntropaxError:
+        return ()
+
+
 def _known(flags: Diagnose) -> Known:
     """What the flags say of the run; the environment says more than its number of dimensions."""
     if flags.action_dimensions is not None and flags.action_dimensions < 1:
         raise EntropaxError(f"--action-dimensions is {flags.action_dimensions}: an action has 1 or more.")
     target = math.nan if flags.target is None else flags.target
-    if flags.env is None:
-        dimensions = math.nan if flags.action_dimensions is None else flags.action_dimensions
-        return Known(action_dimensions=dimensions, target=target)
     from entropax.cli.baselines import known_of
 
+    if flags.env is None:
+        dimensions = math.nan if flags.action_dimensions is None else flags.action_dimensions
+        return Known(action_dimensions=dimensions, target=target, baselines=_own_baselines(flags.runs))
     known = known_of(flags.env)
     if flags.action_dimensions not in (None, known.action_dimensions):
         raise EntropaxError(

@@ -77,17 +77,26 @@ def _facts(manifest: RunManifest) -> Facts:
             f"run.json describes actions as {action!r}, not as bounds or categories. Restore it as entropax wrote it."
         )
     continuous = action["kind"] == "bounds"
-    law = manifest.algorithm.get("temperature", {})
+    law = _law(manifest.algorithm)
     widest = math.nan if continuous else math.log(action["size"])
     return Facts(
         seeds=manifest.seeds,
         action_dimensions=len(action["low"]) if continuous else 1,
         entropy_maximum=manifest.baselines.get("entropy_maximum_per_dimension", widest),
-        temperature_rate=_float(law.get("learning_rate") if isinstance(law, dict) else None),
-        alpha_band=_band(law) if isinstance(law, dict) else (math.nan, math.nan),
-        discount=_float(manifest.algorithm.get("discount", 0.99)),
+        temperature_rate=_float(law.get("learning_rate", law.get("max_step"))),
+        alpha_band=_band(law),
+        discount=_float(manifest.algorithm.get("sac", manifest.algorithm).get("discount", 0.99)),
         baselines={name: value for key, value in manifest.baselines.items() if (name := _BASELINES.get(key))},
     )
+
+
+def _law(algorithm: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The configuration of what moves alpha: Meta-SAC itself, the law of each dimension, or SAC's law."""
+    if "sac" in algorithm:
+        return algorithm
+    law = algorithm.get("temperature", {})
+    law = law.get("law", law) if isinstance(law, dict) else {}
+    return law if isinstance(law, dict) else {}
 
 
 def _band(law: Mapping[str, Any]) -> tuple[float, float]:

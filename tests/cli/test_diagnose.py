@@ -10,22 +10,26 @@ import numpy as np
 import pytest
 from tensorboardX import SummaryWriter
 
+from entropax import PI, SAC, Dual, EachDimension, Fixed, MetaSAC, StepRule
 from entropax.cli import commands, main
 from entropax.diagnostics.dialects import ENTROPAX, Knob
+from entropax.report import read_run
+from entropax.runs import to_config
+from entropax.temperature import Clamp
 
 ROOT = Path(__file__).parents[2]
 PENDULUM = ROOT / "tests" / "diagnostics" / "sb3_pendulum"
 ROWS = 40
 
 
-def write_run(folder, nats, returns=10.0):
+def write_run(folder, nats, returns=10.0, env="Synthetic-v0", algorithm=None):
     """A run folder of ours with one seed of a two-dimensional task, target -1 nat per dimension."""
     folder.mkdir(parents=True)
     law = {"type": "Dual", "learning_rate": 3e-4, "target_entropy": {"type": "PerDimension", "nats": -1.0}}
     manifest = {
         "schema": 1,
-        "algorithm": {"type": "SAC", "discount": 0.99, "temperature": law},
-        "environment": {"id": "Synthetic-v0", "backend": "jax", "num_envs": 1},
+        "algorithm": algorithm or {"type": "SAC", "discount": 0.99, "temperature": law},
+        "environment": {"id": env, "backend": "jax", "num_envs": 1},
         "training": {"steps": ROWS},
         "seeds": [0],
         "spec": {"observation_size": 3, "action": {"kind": "bounds", "low": [-1.0, -1.0], "high": [1.0, 1.0]}},
@@ -117,6 +121,32 @@ def test_another_library_s_run_is_judged_in_its_own_settings(capsys):
     assert code == 0
     assert "sb3_pendulum (Stable-Baselines3 or SBX)" in out
     assert 'try: ent_coef="auto_0.0337"' in out
+
+
+def test_a_run_of_ours_is_compared_with_its_own_environment_s_baselines(tmp_path, capsys):
+    code, out, _ = ended(capsys, write_run(tmp_path / "poor", -1.0, -1700.0, "entropax/Pendulum-v0"))
+    assert code == 1
+    assert "CRITICAL below-baseline" in out
+    code, out, _ = ended(capsys, write_run(tmp_path / "good", -1.0, -150.0, "entropax/Pendulum-v0"))
+    assert code == 0
+    assert "below-baseline" not in out
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "rate", "band"),
+    [
+        (SAC(temperature=Dual(learning_rate=1e-3)), 1e-3, (np.nan, np.nan)),
+        (SAC(temperature=PI(max_step=2e-3, band=Clamp(0.1, 0.5))), 2e-3, (0.1, 0.5)),
+        (SAC(temperature=EachDimension(Dual(learning_rate=5e-4, band=Clamp(0.2, 0.3)))), 5e-4, (0.2, 0.3)),
+        (SAC(temperature=StepRule()), np.nan, (1e-4, 1.0)),
+        (SAC(temperature=Fixed()), np.nan, (np.nan, np.nan)),
+        (MetaSAC(learning_rate=2e-4), 2e-4, (1e-6, 1.0)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_moves_alpha_is_read_from_the_manifest(tmp_path, algorithm, rate, band):
+    facts = read_run(write_run(tmp_path / "run", -1.0, algorithm=to_config(algorithm))).facts
+    np.testing.assert_equal((facts.temperature_rate, facts.alpha_band, facts.discount), (rate, band, 0.99))
 
 
 def test_an_environment_brings_its_dimensions_and_baselines(capsys):
