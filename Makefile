@@ -1,8 +1,9 @@
-# Two commands do everything on a machine with Python >= 3.11: make demo, make test.
+# Two commands do everything on a machine with Python >= 3.11: make demo, make test. The plugins need other libraries and
+# an environment of their own: make test-plugins.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check lock
+.PHONY: setup demo test test-plugins check lock
 
 setup: .venv/installed
 
@@ -18,6 +19,17 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest
+
+# The CPU build of torch is meant: where the default index serves another one, set
+# PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu.
+.venv-sb3/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv-sb3
+	.venv-sb3/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv-sb3/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 stable-baselines3==2.9.2 --editable ".[sb3]"
+	@touch $@
+
+test-plugins: .venv-sb3/installed
+	.venv-sb3/bin/python -m pytest tests/plugins
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """What the policy is like at some states: pure functions, evaluated once a logging interval."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from jaxtyping import Array, Float
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
 from entropax.networks import Actor
-from entropax.types import Metrics, Spec, continuous
+from entropax.types import Bounds, Metrics, Spec, continuous
 
 SATURATED = 0.97
 """An action beyond this share of its bound counts as saturated."""
@@ -43,23 +44,51 @@ def policy_measures(
         return policy.entropy_per_dimension(), policy.action_std(), policy.saturation(SATURATED), policy.kl(before)
 
     nats, std, saturation, kl = jax.tree.map(lambda x: jnp.mean(x, axis=0), jax.vmap(at)(observations))
-    total, target, alpha = jnp.sum(nats), algorithm.target_entropy(spec, state), algorithm.alpha(state)
+    target, alpha = algorithm.target_entropy(spec, state), algorithm.alpha(state)
     norms = algorithm.parameters(state).items()
+    widest = max_tanh_normal_entropy()
     return {
-        "entropy/nats": total,
-        "entropy/environment_nats": total + bounds.log_half_range,
-        "entropy/per_dimension": nats,
-        "entropy/sigma": sigma_of_entropy(jnp.mean(nats)),
-        "entropy/sigma_per_dimension": sigma_of_entropy(nats),
-        "entropy/action_std": std * jnp.asarray(bounds.half_range),
-        "entropy/fraction_of_feasible": jnp.exp(jnp.mean(nats) - max_tanh_normal_entropy()),
-        "entropy/target": target,
-        "entropy/slack": total - target,
-        "entropy/saturation": jnp.mean(saturation),
+        **entropy_readings(bounds, nats, std, saturation, target, widest=widest, sigma_of=sigma_of_entropy),
         "entropy/policy_kl": kl,
         "train/ent_coef": jnp.mean(alpha),
         "train/ent_coef_per_dimension": jnp.broadcast_to(alpha, nats.shape),
         **{f"train/{name}_param_norm": optax.tree.norm(part) for name, part in norms},
+    }
+
+
+def entropy_readings(
+    bounds: Bounds,
+    nats: Float[Array, " action"],
+    std: Float[Array, " action"],
+    saturation: Float[Array, " action"],
+    target: Float[Array, ""],
+    *,
+    widest: float,
+    sigma_of: Callable[[Array], Array],
+) -> Metrics:
+    """The entropy in all its units, from means over states.
+
+    Args:
+        bounds: of the actions, in the environment's units.
+        nats: entropy of every dimension, in [-1, 1].
+        std: of every dimension's action, in [-1, 1].
+        saturation: share of every dimension's actions beyond `SATURATED`.
+        target: entropy steered to, in nats summed over dimensions; NaN for none.
+        widest: the largest entropy of the policy class, in nats per dimension.
+        sigma_of: the class's sigma, in [-1, 1], for an entropy in nats per dimension.
+    """
+    total = jnp.sum(nats)
+    return {
+        "entropy/nats": total,
+        "entropy/environment_nats": total + bounds.log_half_range,
+        "entropy/per_dimension": nats,
+        "entropy/sigma": sigma_of(jnp.mean(nats)),
+        "entropy/sigma_per_dimension": sigma_of(nats),
+        "entropy/action_std": std * jnp.asarray(bounds.half_range),
+        "entropy/fraction_of_feasible": jnp.exp(jnp.mean(nats) - widest),
+        "entropy/target": target,
+        "entropy/slack": total - target,
+        "entropy/saturation": jnp.mean(saturation),
     }
 
 

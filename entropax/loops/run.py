@@ -76,8 +76,8 @@ class Run:
         """
         if not (self.path / POLICY).exists():
             raise EntropaxError(
-                f"{self.path} has no {POLICY}: the run ended before its first checkpoint. Start it again, or set "
-                "--checkpoint-every lower."
+                f"{self.path} has no {POLICY}: the run ended before its first checkpoint, or another library keeps its "
+                "policy. Start it again, or set --checkpoint-every lower; or use that library."
             )
         return load_policy(self.path / POLICY, actors_like(self.algorithm, self.spec, len(self.manifest.seeds)))[0]
 

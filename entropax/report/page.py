@@ -23,7 +23,7 @@ _TONES = {
     Kind.COLLAPSED: ("bad", "\N{DOWNWARDS ARROW}"),
     Kind.EXPLODING: ("bad", "\N{UPWARDS ARROW}"),
 }
-_ALERTS = ("nonfinite", "interrupted")
+_ALERTS = ("nonfinite", "interrupted", "finding")
 
 
 def text(value: Any) -> str:

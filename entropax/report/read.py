@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from entropax.diagnostics.dialects import ENTROPAX, SB3
 from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series, never_again
@@ -86,6 +87,7 @@ def _facts(manifest: RunManifest) -> Facts:
         temperature_rate=_float(law.get("learning_rate", law.get("max_step"))),
         alpha_band=_band(law),
         discount=_float(manifest.algorithm.get("sac", manifest.algorithm).get("discount", 0.99)),
+        dialect=SB3 if str(manifest.algorithm.get("type")).startswith("stable_baselines3.") else ENTROPAX,
         baselines={name: value for key, value in manifest.baselines.items() if (name := _BASELINES.get(key))},
     )
 

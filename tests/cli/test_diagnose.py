@@ -149,6 +149,13 @@ def test_what_moves_alpha_is_read_from_the_manifest(tmp_path, algorithm, rate, b
     np.testing.assert_equal((facts.temperature_rate, facts.alpha_band, facts.discount), (rate, band, 0.99))
 
 
+def test_a_run_that_the_plug_in_logged_is_advised_in_stable_baselines3_s_settings(tmp_path, capsys):
+    theirs = {"type": "stable_baselines3.SAC", "discount": 0.99, "temperature": {"type": "stable_baselines3.auto"}}
+    _, out, _ = ended(capsys, write_run(tmp_path / "run", -5.0, algorithm=theirs))
+    assert "try: ent_coef=" in out
+    assert "--algorithm" not in out
+
+
 def test_an_environment_brings_its_dimensions_and_baselines(capsys):
     code, out, _ = ended(capsys, PENDULUM, "--env", "Pendulum-v1")
     assert code == 1
