@@ -25,6 +25,7 @@ FLOORS = (
     "runs",
     "loops",
     "report",
+    "experiments",
     "cli",
     "__main__",
     "plugins",

@@ -15,8 +15,15 @@ State = TypeVar("State")
 class AbstractAlgorithm(eqx.Module, Generic[State]):
     """An off-policy learner: its fields are its configuration, sweep axes and command line."""
 
-    batch_size: eqx.AbstractVar[int]
-    n_step: eqx.AbstractVar[int]
+    @property
+    @abc.abstractmethod
+    def batch_size(self) -> int:
+        """Transitions per update."""
+
+    @property
+    @abc.abstractmethod
+    def n_step(self) -> int:
+        """Steps of reward before a target bootstraps."""
 
     @abc.abstractmethod
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> State:

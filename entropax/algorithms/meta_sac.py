@@ -74,12 +74,12 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
             )
 
     @property
-    def batch_size(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def batch_size(self) -> int:
         """Transitions per update."""
         return self.sac.batch_size
 
     @property
-    def n_step(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+    def n_step(self) -> int:
         """Steps of reward before a target bootstraps."""
         return self.sac.n_step
 

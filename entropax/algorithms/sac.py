@@ -52,11 +52,11 @@ class SAC(AbstractAlgorithm[SACState]):
     """The law that sets alpha, the weight of the entropy (reward per nat)."""
     torso: AbstractTorso = Dense()
     """Shape of the actor's and the critics' hidden layers."""
-    batch_size: int = eqx.field(default=256, static=True)
+    batch_size: int = eqx.field(default=256, static=True)  # pyright: ignore[reportIncompatibleMethodOverride]
     """Transitions per update."""
     num_critics: int = eqx.field(default=2, static=True)
     """Critics of which the smallest counts."""
-    n_step: int = eqx.field(default=1, static=True)
+    n_step: int = eqx.field(default=1, static=True)  # pyright: ignore[reportIncompatibleMethodOverride]
     """Steps of reward before a target bootstraps."""
     policy_delay: int = eqx.field(default=1, static=True)
     """Critic updates per update of actor and temperature."""

@@ -13,13 +13,15 @@ USAGE = """usage: entropax COMMAND ...
   report RUN [RUN ...] write one self-contained HTML page
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   entropy --env ID     show what target entropies mean on an environment
+  reproduce collapse   compare temperature laws where SAC collapses
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
 Every command explains its flags with --help."""
 
-COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "envs", "export")
-ALGORITHMS = ("sac", "meta-sac")
+COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
+KINDS = {"train": ("algorithm", ("sac", "meta-sac")), "reproduce": ("experiment", ("collapse",))}
+"""What the second word of a command names, and the words there are."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -29,20 +31,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(USAGE)
         return
     command = _one_of("command", words.pop(0), COMMANDS)
-    algorithm = ""
-    if command == "train":
+    if command in KINDS:
+        kind, known = KINDS[command]
         if not words or words[0].startswith("-"):
-            _fail(f"entropax train needs an algorithm: {', '.join(ALGORITHMS)}. For example: entropax train sac --help")
-        algorithm = _one_of("algorithm", words.pop(0), ALGORITHMS)
-    _run(command, algorithm, words)
+            example = f"entropax {command} {known[0]} --help"
+            _fail(f"entropax {command} needs an {kind}: {', '.join(known)}. For example: {example}")
+        command = f"{command} {_one_of(kind, words.pop(0), known)}"
+    _run(command, words)
 
 
-def _run(command: str, algorithm: str, words: list[str]) -> None:
+def _run(name: str, words: list[str]) -> None:
     import tyro
 
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.sac import SAC
-    from entropax.cli import commands, diagnose, entropy
+    from entropax.cli import commands, diagnose, entropy, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
@@ -55,10 +58,10 @@ def _run(command: str, algorithm: str, words: list[str]) -> None:
         "report": (commands.Report, commands.report),
         "diagnose": (diagnose.Diagnose, diagnose.diagnose),
         "entropy": (entropy.Entropy, entropy.entropy),
+        "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),
     }
-    name = f"{command} {algorithm}".strip()
     flags, action = table[name]
     try:
         parsed = tyro.cli(flags, prog=f"entropax {name}", args=words, registry=registry)

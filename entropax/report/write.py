@@ -52,12 +52,12 @@ def render(runs: Sequence[Run], *, command: str) -> str:
         title=title,
         body="\n".join(body),
         charts=charts,
-        bundle=_bundle(),
+        bundle=bundle(),
     )
 
 
 @functools.cache
-def _bundle() -> str:
+def bundle() -> str:
     """The drawing library; making it takes a second or two."""
     return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
 

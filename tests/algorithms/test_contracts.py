@@ -107,8 +107,9 @@ def case(request) -> Case:
 def _modules() -> list[type]:
     """Every equinox module that a name of the package leads to."""
     found = set()
-    for item in pkgutil.walk_packages(entropax.__path__, "entropax."):
-        if item.name != "entropax.__main__":
+    for item in pkgutil.walk_packages(entropax.__path__, "entropax.", onerror=lambda _: None):
+        # A plug-in can only be imported beside the library that it plugs into.
+        if item.name != "entropax.__main__" and not item.name.startswith("entropax.plugins."):
             found |= {
                 value
                 for value in vars(import_module(item.name)).values()

@@ -51,6 +51,9 @@ CASES = {
     "sigma above the widest": (("entropy", "--env", "Pendulum-v1", "--sigma", "1.0"), "Use at most 0.874."),
     "entropy of categories": (("entropy", "--env", "CartPole-v1"), "Use a Box-action variant"),
     "final alpha of zero": (("entropy", "--env", "Pendulum-v1", "--final-alpha", "0"), "Dual never reaches 0."),
+    "no experiment": (("reproduce",), "entropax reproduce collapse --help"),
+    "unknown experiment": (("reproduce", "colapse"), "Did you mean 'collapse'?"),
+    "unknown law": (("reproduce", "collapse", "--laws", "Magic"), "Choose from: Dual;"),
     "a folder that is no run": (("resume", "."), "it holds no run.json"),
 }
 

@@ -14,6 +14,7 @@ from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
+from entropax.cli.reproduce import ReproduceCollapse
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -40,7 +41,9 @@ FLAGS = (
     commands.Envs,
     commands.Export,
     Entropy,
+    ReproduceCollapse,
 )
+TWO_WORDS = {commands.Train: ["train", "sac"], ReproduceCollapse: ["reproduce", "collapse"]}
 OWNERS = [SAC, MetaSAC, Training, *FLAGS, *(owner for part in PARTS for owner in final_classes(part))]
 
 
@@ -62,7 +65,7 @@ def test_the_overview_names_every_command(arguments, capsys):
 
 @pytest.mark.parametrize("flags", FLAGS, ids=lambda flags: flags.__name__)
 def test_help_says_what_the_command_does_and_names_every_flag(flags, capsys):
-    name = ["train", "sac"] if flags is commands.Train else [flags.__name__.lower()]
+    name = TWO_WORDS.get(flags, [flags.__name__.lower()])
     out = shown(capsys, *name, "--help")
     assert " ".join((inspect.getdoc(flags) or "").split()) in out
     for field, text in field_help(flags).items():

@@ -1,0 +1,123 @@
+"""Cells of a benchmark: a law on a task over seeds, trained into a kept run and measured from its log."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
+from entropax.envs.registry import TASKS
+from entropax.errors import EntropaxError
+from entropax.loops.fit import fit, resume
+from entropax.loops.run import Run, load
+from entropax.loops.training import Training
+from entropax.runs import read_checkpoint_meta, to_config
+
+FREE = 0.0
+"""Nats per dimension under which a policy has spent its initial freedom: sigma 0.26, from about 0.65 nats at first."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """What became of one law on one task; seeds are the last axis.
+
+    Attributes:
+        env: task.
+        law: name.
+        seeds: number of seeds.
+        steps: environment steps per seed.
+        solved: return from which a seed counts as solved.
+        returns: `[seeds]` mean return of the last two deterministic evaluations.
+        evaluation_steps: `[evaluations]`.
+        evaluations: `[evaluations, seeds]` mean deterministic returns.
+        rows: `[rows]` steps of the series below.
+        entropy: `[rows, seeds]` nats per dimension.
+        alpha: `[rows, seeds]` reward per nat.
+    """
+
+    env: str
+    law: str
+    seeds: int
+    steps: int
+    solved: float
+    returns: Float[np.ndarray, " seeds"]
+    evaluation_steps: Float[np.ndarray, " evaluations"]
+    evaluations: Float[np.ndarray, "evaluations seeds"]
+    rows: Float[np.ndarray, " rows"]
+    entropy: Float[np.ndarray, "rows seeds"]
+    alpha: Float[np.ndarray, "rows seeds"]
+
+    def solved_seeds(self) -> int:
+        """Seeds whose late return reaches the threshold."""
+        return int(np.sum(self.returns >= self.solved))
+
+    def middle(self) -> tuple[float, float, float]:
+        """Interquartile mean of the late returns over seeds, with its 95 % bootstrap interval."""
+        low, high = bootstrap_interval(self.returns, generator=np.random.default_rng(0))
+        return float(interquartile_mean(self.returns)), float(low), float(high)
+
+    def spent_after(self) -> float:
+        """Median over seeds of the first step with less than `FREE` nats per dimension; NaN if half never has."""
+        below = self.entropy < FREE
+        first = np.where(below.any(axis=0), self.rows[np.argmax(below, axis=0)], np.inf)
+        median = float(np.median(first))
+        return median if np.isfinite(median) else float("nan")
+
+
+def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, seeds: int, folder: Path) -> Run:
+    """The finished run of a cell: a kept one, one that goes on from its checkpoint, or a new one.
+
+    Raises:
+        EntropaxError: the kept run has other settings.
+    """
+    for path in sorted(folder.glob("*/run.json")):
+        run = load(path.parent)
+        asked = (to_config(algorithm), to_config(training), tuple(range(seeds)))
+        if (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) != asked:
+            raise EntropaxError(
+                f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."
+            )
+        if _finished(run):
+            return run
+        if _has_checkpoint(run):
+            return resume(run.path)
+    return fit(algorithm, env, training, seeds=seeds, root=folder)
+
+
+def _finished(run: Run) -> bool:
+    rows = run.metrics.rows
+    return bool(rows) and rows[-1].step >= run.training.steps and "eval/mean_reward" in rows[-1].values
+
+
+def _has_checkpoint(run: Run) -> bool:
+    try:
+        read_checkpoint_meta(run.path)
+    except EntropaxError:
+        return False
+    return True
+
+
+def measured(run: Run, env: str, law: str) -> Cell:
+    """Reads a finished run's log."""
+    dimensions = len(run.manifest.spec["action"]["low"])
+    evaluation_steps, evaluations = run.metrics.series("eval/mean_reward")
+    present = np.isfinite(evaluations).all(axis=1)
+    evaluation_steps, evaluations = evaluation_steps[present], evaluations[present]
+    rows, entropy = run.metrics.series("entropy/nats")
+    _, alpha = run.metrics.series("train/ent_coef")
+    return Cell(
+        env=env,
+        law=law,
+        seeds=len(run.manifest.seeds),
+        steps=run.training.steps,
+        solved=TASKS[env].solved,
+        returns=evaluations[-2:].mean(axis=0),
+        evaluation_steps=evaluation_steps.astype(float),
+        evaluations=evaluations,
+        rows=rows.astype(float),
+        entropy=entropy / dimensions,
+        alpha=alpha,
+    )

@@ -1,0 +1,89 @@
+"""What a benchmark's numbers say in plain words; every sentence is computed from the cells."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from entropax.diagnostics.window import number
+from entropax.experiments.cells import FREE, Cell
+
+_RESAMPLES = 2_000
+
+
+class Difference(NamedTuple):
+    """How much larger a share of seeds one law solves than another on a task, with its 95 % bootstrap interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def words(self) -> str:
+        """Better, worse, or that nothing is shown."""
+        return "more" if self.low > 0 else "fewer" if self.high < 0 else "not clearly more or fewer"
+
+
+def difference(cell: Cell, reference: Cell) -> Difference:
+    """The difference of the solved shares; seeds of the two cells are resampled apart."""
+    generator = np.random.default_rng(0)
+    one, other = (each.returns >= each.solved for each in (cell, reference))
+    drawn = [each[generator.integers(len(each), size=(_RESAMPLES, len(each)))].mean(axis=1) for each in (one, other)]
+    low, high = np.quantile(drawn[0] - drawn[1], (0.025, 0.975))
+    return Difference(float(one.mean() - other.mean()), float(low), float(high))
+
+
+_CLAIMS: Mapping[str, str] = {
+    "Dual, rate / 10": "a tenth of the temperature's learning rate",
+    "Dual, target -0.5": "a target of -0.5 nats per dimension",
+    "Dual, target 0": "a target of 0 nats per dimension",
+    "Dual, alpha from 0.01": "an alpha that starts at 0.01",
+}
+"""The heuristics that the sources and other libraries give, by the law that follows each."""
+
+
+def heuristics(cells: Sequence[Cell]) -> list[str]:
+    """One sentence a heuristic and task: whether it solves more seeds than SAC's default."""
+    found = []
+    by_name = {(cell.env, cell.law): cell for cell in cells}
+    for law, words in _CLAIMS.items():
+        for cell in (cell for cell in cells if cell.law == law and (cell.env, "Dual") in by_name):
+            default = by_name[cell.env, "Dual"]
+            gap = difference(cell, default)
+            found.append(
+                f"{cell.env}: {words} solves {gap.words()} seeds than the default, {cell.solved_seeds()} of "
+                f"{cell.seeds} against {default.solved_seeds()} of {default.seeds} (difference "
+                f"{number(100 * gap.value)} points, 95 % [{number(100 * gap.low)}, {number(100 * gap.high)}])."
+            )
+    return found
+
+
+def pace(cells: Sequence[Cell]) -> list[str]:
+    """One sentence a task: after how many steps each way of changing Dual has spent the first freedom."""
+    laws = ("Dual", *_CLAIMS)
+    found = []
+    for env in dict.fromkeys(cell.env for cell in cells):
+        here = [cell for cell in cells if cell.env == env and cell.law in laws]
+        parts = [f"{cell.law}: {_steps(cell.spent_after())}" for cell in here]
+        if len(parts) > 1:
+            found.append(f"{env}: half of the seeds are below {FREE:g} nats per dimension after: {'; '.join(parts)}.")
+    return found
+
+
+def _steps(count: float) -> str:
+    return f"{count:,.0f} steps" if np.isfinite(count) else "not within the run"
+
+
+def winners(cells: Sequence[Cell], dense: Sequence[str]) -> list[str]:
+    """The share of seeds that each law solves over the sparse tasks and over the dense ones, best first."""
+    found = []
+    for kind in ("sparse", "dense"):
+        chosen = [cell for cell in cells if (cell.env in dense) == (kind == "dense")]
+        shares = {
+            law: float(np.mean([cell.solved_seeds() / cell.seeds for cell in chosen if cell.law == law]))
+            for law in dict.fromkeys(cell.law for cell in chosen)
+        }
+        if shares:
+            order = sorted(shares, key=lambda law: -shares[law])
+            listed = ", ".join(f"{law} {100 * shares[law]:.0f} %" for law in order)
+            found.append(f"Share of seeds solved over the {kind} tasks: {listed}.")
+    return found
