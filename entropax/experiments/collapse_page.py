@@ -79,7 +79,8 @@ def _table(cells: Sequence[Cell]) -> str:
     rows = [
         f"<tr><th>{page.text(law)}</th>{''.join(_entry(by_name.get((env, law))) for env in envs)}</tr>" for law in laws
     ]
-    table = f"<table><thead><tr><th></th>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+    body = "".join(rows)
+    table = f'<table class="grid"><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     note = "Seeds solved; below it the interquartile mean return over seeds, with its 95 % bootstrap interval."
     return f'<div class="scroll">{table}</div><p class="note">{note}</p>'
 
@@ -105,7 +106,7 @@ def _chart(cells: Sequence[Cell], env: str, index: int) -> Chart:
     laws = list(dict.fromkeys(cell.law for cell in cells))
     colours = [f"var(--run-{number % COLOURS})" for number in range(len(laws))]
     dashes = [[1, 0] if number < COLOURS else [5, 3] for number in range(len(laws))]
-    legend = alt.Legend(orient="top", columns=3)
+    legend = alt.Legend(orient="top", columns=2, symbolOpacity=1, symbolType="stroke", labelLimit=240, columnPadding=24)
     colour = alt.Color("law:N", title=None, legend=legend, scale=alt.Scale(domain=laws, range=colours))
     dash = alt.StrokeDash("law:N", title=None, legend=legend, scale=alt.Scale(domain=laws, range=dashes))
     layers = alt.layer(

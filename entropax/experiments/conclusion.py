@@ -42,19 +42,24 @@ _CLAIMS: Mapping[str, str] = {
 
 
 def heuristics(cells: Sequence[Cell]) -> list[str]:
-    """One sentence a heuristic and task: whether it solves more seeds than SAC's default."""
+    """One sentence a heuristic: on which tasks it solves more or fewer seeds than SAC's default."""
     found = []
     by_name = {(cell.env, cell.law): cell for cell in cells}
     for law, words in _CLAIMS.items():
-        for cell in (cell for cell in cells if cell.law == law and (cell.env, "Dual") in by_name):
-            default = by_name[cell.env, "Dual"]
-            gap = difference(cell, default)
-            found.append(
-                f"{cell.env}: {words} solves {gap.words()} seeds than the default, {cell.solved_seeds()} of "
-                f"{cell.seeds} against {default.solved_seeds()} of {default.seeds} (difference "
-                f"{number(100 * gap.value)} points, 95 % [{number(100 * gap.low)}, {number(100 * gap.high)}])."
-            )
+        having = [cell for cell in cells if cell.law == law and (cell.env, "Dual") in by_name]
+        parts = [_compared(cell, by_name[cell.env, "Dual"]) for cell in having]
+        if parts:
+            found.append(f"{words[0].upper()}{words[1:]} solves {'; '.join(parts)}.")
     return found
+
+
+def _compared(cell: Cell, default: Cell) -> str:
+    gap = difference(cell, default)
+    return (
+        f"{gap.words()} seeds than the default on {cell.env.removeprefix('entropax/')} ({cell.solved_seeds()} against "
+        f"{default.solved_seeds()} of {default.seeds}; difference {number(100 * gap.value)} points, 95 % "
+        f"[{number(100 * gap.low)}, {number(100 * gap.high)}])"
+    )
 
 
 def pace(cells: Sequence[Cell]) -> list[str]:
@@ -65,7 +70,8 @@ def pace(cells: Sequence[Cell]) -> list[str]:
         here = [cell for cell in cells if cell.env == env and cell.law in laws]
         parts = [f"{cell.law}: {_steps(cell.spent_after())}" for cell in here]
         if len(parts) > 1:
-            found.append(f"{env}: half of the seeds are below {FREE:g} nats per dimension after: {'; '.join(parts)}.")
+            name = env.removeprefix("entropax/")
+            found.append(f"{name}: half of the seeds are below {FREE:g} nats per dimension after: {'; '.join(parts)}.")
     return found
 
 
