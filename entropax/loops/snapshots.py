@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, PyTree
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Attribution, Snapshot, attribute
 from entropax.errors import EntropaxError
+from entropax.loops.devices import cache_compilations
 from entropax.loops.run import Run, load
 from entropax.replay import unpack
 from entropax.runs import StoredCheckpoint, checkpoint_steps
@@ -52,10 +53,11 @@ def attribute_run(path: str | Path) -> RunAttribution:
     steps = checkpoint_steps(run.path)
     if len(steps) < 2:
         raise EntropaxError(
-            f"{run.path} has {len(steps)} checkpoints, and a change lies between two. Train on, or with a smaller "
+            f"{run.path} has {len(steps)} checkpoint(s), and a change lies between two. Train on, or with a smaller "
             "--checkpoint-every."
         )
     before, after = (read_snapshots(run, step) for step in (steps[0], steps[-1]))
+    cache_compilations()
     compiled = jax.jit(lambda old, new, key: attribute(old, new, key=key))
     found = [
         compiled(old, new, jax.random.key(seed))

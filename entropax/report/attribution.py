@@ -79,10 +79,8 @@ def lines(attribution: RunAttribution) -> list[str]:
     found += [f"  {words.name:<18} {_said(parts[name])}" for name, words in _WORDS.items()]
     resolved = attribution.by_seed.resolved
     if not resolved.all():
-        found.append(
-            f"  ({np.size(resolved) - np.sum(resolved)} of {np.size(resolved)} dimensions have no soft optimum: "
-            "their spread is remainder)"
-        )
+        without = f"{np.sum(~resolved)} of {np.size(resolved)} dimensions"
+        found.append(f"  (no soft optimum in {without}, every seed counted: the spread there is remainder)")
     return [*found, f"  {sentence(attribution)}"]
 
 
@@ -101,8 +99,8 @@ def as_json(attribution: RunAttribution) -> dict[str, Any]:
             name: {
                 "mean": _finite(part.value),
                 "error": _finite(part.error),
-                "seeds": [_finite(value) for value in by_seed.parts._asdict()[name]],
-                "per_dimension": [[_finite(value) for value in row] for row in by_seed.per_dimension._asdict()[name]],
+                "seeds": _finite(by_seed.parts._asdict()[name]),
+                "per_dimension": _finite(by_seed.per_dimension._asdict()[name]),
             }
             for name, part in parts_of(attribution).items()
         },
@@ -111,5 +109,8 @@ def as_json(attribution: RunAttribution) -> dict[str, Any]:
     }
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+def _finite(values: np.ndarray | float) -> Any:
+    """Numbers as JSON holds them, nested as they are."""
+    found = np.array(values, object)
+    found[~np.isfinite(values)] = None
+    return found.tolist()

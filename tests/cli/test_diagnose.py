@@ -214,9 +214,9 @@ def test_a_run_that_is_still_being_written_is_judged_up_to_its_last_whole_line(t
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Two seeds of ours with two checkpoints, alpha on its way down."""
-    algorithm = SAC(torso=Dense((16, 16)), batch_size=32, temperature=Dual(learning_rate=1e-2))
-    loop = Training(steps=600, warmup=100, log_every=200, evaluate_every=0, checkpoint_every=300)
+    """Two seeds of ours with two checkpoints."""
+    algorithm = SAC(torso=Dense((16, 16)), batch_size=32, actor_learning_rate=1e-3, critic_learning_rate=1e-3)
+    loop = Training(steps=600, warmup=100, capacity=2_000, log_every=200, evaluate_every=0, checkpoint_every=300)
     root = tmp_path_factory.mktemp("attributed")
     return fit(algorithm, "entropax/Pendulum-v0", loop, seeds=2, root=root, progress=False).path
 

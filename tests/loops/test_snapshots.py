@@ -1,6 +1,7 @@
 """The attribution of a real run: read from its folder, on both kinds of environment, and true to what it measures."""
 
 import dataclasses
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -53,20 +54,24 @@ def test_a_snapshot_is_the_checkpoint_s_own_policy_alpha_and_states(run):
     assert not np.array_equal(newest[0].observations, newest[1].observations)
 
 
-@pytest.mark.parametrize("environment", ["entropax/Pendulum-v0", "Pendulum-v1"])
-def test_meta_sac_and_an_alpha_of_each_dimension_are_read_too(small, loop, tmp_path, environment):
+@pytest.mark.parametrize(
+    ("learner", "environment"),
+    [
+        (lambda small: MetaSAC(sac=dataclasses.replace(small, temperature=Fixed(0.5))), "Pendulum-v1"),
+        (lambda small: dataclasses.replace(small, temperature=EachDimension(Dual())), "entropax/Pendulum-v0"),
+    ],
+    ids=["MetaSAC", "EachDimension"],
+)
+def test_other_learners_are_read_too(learner, environment, small, loop, tmp_path):
     loop = dataclasses.replace(loop, steps=300, checkpoint_every=200, evaluate_every=0)
-    meta = MetaSAC(sac=dataclasses.replace(small, temperature=Fixed(0.5)))
-    each = dataclasses.replace(small, temperature=EachDimension(Dual()))
-    for algorithm in (meta, each):
-        run = fit(algorithm, environment, loop, root=tmp_path / type(algorithm).__name__, progress=False)
-        found = attribute_run(run.path)
-        np.testing.assert_allclose(sum(found.by_seed.parts[1:]), found.by_seed.parts.whole, atol=3e-6)
-        assert found.by_seed.per_dimension.alpha.shape == (1, 1)
+    run = fit(learner(small), environment, loop, root=tmp_path, progress=False)
+    found = attribute_run(run.path)
+    np.testing.assert_allclose(sum(found.by_seed.parts[1:]), found.by_seed.parts.whole, atol=3e-6)
+    assert found.by_seed.per_dimension.alpha.shape == (1, 1)
 
 
-def test_one_checkpoint_is_refused(small, loop, tmp_path):
-    loop = dataclasses.replace(loop, steps=200, checkpoint_every=1000, evaluate_every=0)
-    run = fit(small, "entropax/Pendulum-v0", loop, root=tmp_path, progress=False)
-    with pytest.raises(EntropaxError, match="has 1 checkpoints, and a change lies between two"):
-        attribute_run(run.path)
+def test_one_checkpoint_is_refused(jax_run, tmp_path):
+    shutil.copytree(jax_run.path, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints" / "step_000000400")
+    with pytest.raises(EntropaxError, match=r"has 1 checkpoint\(s\), and a change lies between two"):
+        attribute_run(tmp_path / "run")
