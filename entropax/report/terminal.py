@@ -10,6 +10,7 @@ import numpy as np
 from entropax.diagnostics.findings import Finding
 from entropax.diagnostics.rules import RULES
 from entropax.diagnostics.window import Facts, Series, mean_over_rows, number
+from entropax.report import attribution
 from entropax.report.diagnosis import Diagnosis
 
 _WIDTH, _LINE = 60, 120
@@ -42,6 +43,8 @@ def text(diagnosis: Diagnosis, levels: str = BLOCKS) -> str:
     lines = [f"{diagnosis.name} ({diagnosis.origin})", diagnosis.verdict.line()]
     for finding in diagnosis.verdict.findings:
         lines += ["", *_finding(finding, diagnosis.series, diagnosis.facts, levels)]
+    if diagnosis.attribution is not None:
+        lines += ["", *attribution.lines(diagnosis.attribution)]
     if diagnosis.verdict.unjudged:
         lines += ["", f"{len(diagnosis.verdict.unjudged)} of {len(RULES)} rules not judged, for want of:"]
         lines += [f"  {rule}: {', '.join(missing)}" for rule, missing in diagnosis.verdict.unjudged]
@@ -97,6 +100,7 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
             for finding in judged.findings
         ],
         "unjudged": {rule: list(missing) for rule, missing in judged.unjudged},
+        "attribution": None if diagnosis.attribution is None else attribution.as_json(diagnosis.attribution),
         "notes": list(diagnosis.notes),
     }
 

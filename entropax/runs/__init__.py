@@ -4,6 +4,8 @@ from entropax.runs.atomic import RunWriteError
 from entropax.runs.checkpoint import (
     CheckpointReadError,
     CheckpointWriteError,
+    StoredCheckpoint,
+    checkpoint_steps,
     read_checkpoint_meta,
     restore_checkpoint,
     save_checkpoint,
@@ -29,6 +31,8 @@ __all__ = [
     "RunEvent",
     "RunManifest",
     "RunWriteError",
+    "StoredCheckpoint",
+    "checkpoint_steps",
     "create_run",
     "current_commit",
     "export_policy",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tensorboardX import SummaryWriter
 
-from entropax import PI, SAC, Dual, EachDimension, Fixed, MetaSAC, StepRule
+from entropax import PI, SAC, Dense, Dual, EachDimension, Fixed, MetaSAC, StepRule, Training, fit
 from entropax.cli import commands, main
 from entropax.diagnostics.dialects import ENTROPAX, Knob
 from entropax.report import read_run
@@ -217,6 +217,52 @@ def test_a_run_that_is_still_being_written_is_judged_up_to_its_last_whole_line(t
     (folder / "metrics.jsonl").write_text(text[: len(text) - 30])
     code, out, _ = ended(capsys, folder)
     assert (code, out.splitlines()[1].split(" |")[0]) == (0, "Healthy after 39000 steps")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Two seeds of ours with two checkpoints."""
+    algorithm = SAC(torso=Dense((16, 16)), batch_size=32, actor_learning_rate=1e-3, critic_learning_rate=1e-3)
+    loop = Training(steps=600, warmup=100, capacity=2_000, log_every=200, evaluate_every=0, checkpoint_every=300)
+    root = tmp_path_factory.mktemp("attributed")
+    return fit(algorithm, "entropax/Pendulum-v0", loop, seeds=2, root=root, progress=False).path
+
+
+def test_a_run_of_ours_says_what_moved_its_entropy(trained, capsys):
+    _, out, _ = ended(capsys, trained)
+    block = re.search(r"^entropy, steps 400 to 600: (.*) nats per dimension, mean of 2 seeds, of which$", out, re.M)
+    assert block is not None
+    rows = re.findall(r"^  ([a-z' ]+?) +(\S+) \+/- (\S+)$", out, re.M)
+    assert [name for name, *_ in rows] == ["state shift", "saturation", "alpha", "critic's landscape", "remainder"]
+    assert re.search(r"^  The largest part is |^  No part is larger", out, re.M)
+    # Three significant digits of five parts, each under a nat.
+    np.testing.assert_allclose(sum(float(value) for _, value, _ in rows), float(block[1].split()[0]), atol=5e-3)
+
+
+def test_json_has_every_part_of_every_seed(trained, capsys):
+    _, out, _ = ended(capsys, trained, "--json")
+    found = json.loads(out)[0]["attribution"]
+    assert (found["steps"], found["unit"]) == ([400, 600], "nats per dimension")
+    seeds = {name: np.asarray(part["seeds"]) for name, part in found["parts"].items()}
+    np.testing.assert_allclose(sum(seeds[name] for name in seeds if name != "whole"), seeds["whole"], atol=3e-6)
+    assert found["parts"]["alpha"]["mean"] == pytest.approx(np.mean(seeds["alpha"]))
+    assert min(part["error"] for part in found["parts"].values()) >= 0
+
+
+def test_without_two_checkpoints_nothing_is_said_of_it(tmp_path, capsys):
+    _, out, _ = ended(capsys, write_run(tmp_path / "run", -1.0), "--json")
+    (run,) = json.loads(out)
+    assert (run["attribution"], run["notes"]) == (None, [])
+
+
+def test_a_damaged_checkpoint_is_a_note(trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "run")
+    state = tmp_path / "run" / "checkpoints" / "step_000000400" / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-1])
+    _, out, _ = ended(capsys, tmp_path / "run")
+    assert "note: The entropy's change is not attributed: " in out
+    assert "does not match its digest" in out
+    assert "of which" not in out
 
 
 @pytest.mark.parametrize("knob", list(Knob), ids=lambda knob: knob.name)
