@@ -30,14 +30,15 @@ def _has_row(lines: list[dict]) -> bool:
     return any(line["kind"] == "metrics" for line in lines)
 
 
-EVALUATION = ["--evaluate-every", "300", "--evaluation-episodes", "150"]
+# Ten steps lie between the row that shows that training is under way and the long evaluation.
+EVALUATION = ["--log-every", "390", "--evaluate-every", "400", "--evaluation-episodes", "150"]
 CASES = {
     "warm-up": (_started, 0.05, ["--warmup", "30000", "--steps", "30100", "--log-every", "100"]),
     "training": (_has_row, 0.1, ["--warmup", "100", "--steps", "6000", "--log-every", "200"]),
     "evaluation": (
         _has_row,
         0.6,
-        ["--warmup", "100", "--steps", "400", "--log-every", "200", *EVALUATION],
+        ["--warmup", "100", "--steps", "400", *EVALUATION],
     ),
 }
 
