@@ -14,7 +14,7 @@ class ReproduceCollapse:
     """
 
     short: bool = False
-    """Three tasks, four laws, four seeds, half the steps: under ten minutes on two cores."""
+    """Three tasks, four laws, four seeds, two fifths of the steps: some ten minutes on two cores."""
     tasks: tuple[str, ...] = ()
     """Environment ids to run; all, or those of --short, where none is given."""
     laws: tuple[str, ...] = ()

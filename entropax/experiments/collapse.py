@@ -92,9 +92,9 @@ SHORT = Scale(
     tasks=("entropax/MountainCarContinuous-v0", "entropax/PendulumSparse-v0", "entropax/Pendulum-v0"),
     laws=("Dual", "Dual, rate / 10", "Dual, target 0", "PI"),
     seeds=4,
-    share=0.5,
+    share=0.4,
 )
-"""Under ten minutes on two cores: enough to see the page, too little to decide between laws."""
+"""Some ten minutes on two cores: enough to see the page, too little to decide between laws."""
 
 
 def collapse(scale: Scale, root: Path) -> list[Cell]:
