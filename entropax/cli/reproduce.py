@@ -31,7 +31,7 @@ def collapse(flags: ReproduceCollapse) -> None:
     from entropax.experiments.collapse_page import write_page, write_results
 
     scale = experiment.SHORT if flags.short else experiment.Scale()
-    given = {name: value for name in ("tasks", "laws", "seeds") if (value := vars(flags)[name])}
+    given = {name: value for name in ("tasks", "laws", "seeds") if (value := vars(flags)[name]) not in ((), None)}
     scale = dataclasses.replace(scale, **given)
     started = time.perf_counter()
     cells = experiment.collapse(scale, flags.root)

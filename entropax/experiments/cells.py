@@ -27,7 +27,6 @@ class Cell:
     Attributes:
         env: task.
         law: name.
-        seeds: number of seeds.
         steps: environment steps per seed.
         solved: return from which a seed counts as solved.
         returns: `[seeds]` mean return of the last two deterministic evaluations.
@@ -40,7 +39,6 @@ class Cell:
 
     env: str
     law: str
-    seeds: int
     steps: int
     solved: float
     returns: Float[np.ndarray, " seeds"]
@@ -49,6 +47,11 @@ class Cell:
     rows: Float[np.ndarray, " rows"]
     entropy: Float[np.ndarray, "rows seeds"]
     alpha: Float[np.ndarray, "rows seeds"]
+
+    @property
+    def seeds(self) -> int:
+        """Number of seeds."""
+        return len(self.returns)
 
     def solved_seeds(self) -> int:
         """Seeds whose late return reaches the threshold."""
@@ -111,7 +114,6 @@ def measured(run: Run, env: str, law: str) -> Cell:
     return Cell(
         env=env,
         law=law,
-        seeds=len(run.manifest.seeds),
         steps=run.training.steps,
         solved=TASKS[env].solved,
         returns=evaluations[-2:].mean(axis=0),

@@ -50,8 +50,8 @@ def _json(cell: Cell) -> dict[str, Any]:
         return [rounded(row) for row in values] if values.ndim > 1 else [plain(float(value)) for value in values]
 
     series = ("returns", "evaluation_steps", "evaluations", "rows", "entropy", "alpha")
-    fields = {name: vars(cell)[name] for name in ("env", "law", "seeds", "steps", "solved")}
-    return fields | {name: rounded(vars(cell)[name]) for name in series}
+    fields = {name: vars(cell)[name] for name in ("env", "law", "steps", "solved")}
+    return fields | {"seeds": cell.seeds} | {name: rounded(vars(cell)[name]) for name in series}
 
 
 def _about(cells: Sequence[Cell]) -> str:

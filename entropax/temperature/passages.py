@@ -30,6 +30,13 @@ def _between(start: AbstractTarget, end: AbstractTarget, spec: Spec, state: Pass
     return first + state.share * (last - first)
 
 
+def _onward(
+    start: AbstractTarget, end: AbstractTarget, spec: Spec, state: PassageState, evidence: Evidence, share: Array
+) -> PassageState:
+    """The passage at a new share; both ends see the evidence too."""
+    return PassageState(share, start.observe(spec, state.start, evidence), end.observe(spec, state.end, evidence))
+
+
 class AnnealState(eqx.Module):
     """Updates so far, and the passage."""
 
@@ -68,9 +75,7 @@ class Anneal(AbstractTarget[AnnealState]):
         """One update further."""
         updates = state.updates + 1
         share = jnp.clip(updates.astype(jnp.float32) / self.updates, 0.0, 1.0)
-        start = self.start.observe(spec, state.passage.start, evidence)
-        end = self.end.observe(spec, state.passage.end, evidence)
-        return AnnealState(updates, PassageState(share, start, end))
+        return AnnealState(updates, _onward(self.start, self.end, spec, state.passage, evidence, share))
 
 
 class AnnealOverRun(AbstractTarget[PassageState]):
@@ -109,8 +114,7 @@ class AnnealOverRun(AbstractTarget[PassageState]):
     def observe(self, spec: Spec, state: PassageState, evidence: Evidence) -> PassageState:
         """As far as the run is."""
         share = jnp.clip(evidence.progress.share / self.until, 0.0, 1.0)
-        start = self.start.observe(spec, state.start, evidence)
-        return PassageState(share, start, self.end.observe(spec, state.end, evidence))
+        return _onward(self.start, self.end, spec, state, evidence, share)
 
 
 class PlateauState(eqx.Module):
@@ -189,13 +193,11 @@ class Plateau(AbstractTarget[PlateauState]):
         settled, since_drop = state.settled + calm, state.since_drop + 1
         drop = (settled >= self.patience) | (since_drop >= self.timeout)
         left = (1 - state.passage.share) * jnp.where(drop, self.factor, 1.0)
-        start = self.start.observe(spec, state.passage.start, evidence)
-        end = self.end.observe(spec, state.passage.end, evidence)
         return PlateauState(
             state.updates + 1,
             mean,
             variance,
             jnp.where(drop, 0, settled),
             jnp.where(drop, 0, since_drop),
-            PassageState(1 - left, start, end),
+            _onward(self.start, self.end, spec, state.passage, evidence, 1 - left),
         )

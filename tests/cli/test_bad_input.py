@@ -53,6 +53,7 @@ CASES = {
     "final alpha of zero": (("entropy", "--env", "Pendulum-v1", "--final-alpha", "0"), "Dual never reaches 0."),
     "no experiment": (("reproduce",), "entropax reproduce collapse --help"),
     "unknown experiment": (("reproduce", "colapse"), "Did you mean 'collapse'?"),
+    "an experiment without seeds": (("reproduce", "collapse", "--seeds", "0"), "take 1 seed or more"),
     "unknown law": (("reproduce", "collapse", "--laws", "Magic"), "Choose from: Dual;"),
     "a folder that is no run": (("resume", "."), "it holds no run.json"),
 }

@@ -28,7 +28,6 @@ def cell(env="entropax/PendulumSparse-v0", law="Dual", returns=(0.0, 0.0, 200.0,
     return Cell(
         env=env,
         law=law,
-        seeds=seeds,
         steps=1000,
         solved=150.0,
         returns=np.asarray(returns, float),
@@ -103,7 +102,9 @@ def test_solved_seeds_and_spent_freedom():
 
 def test_a_difference_needs_seeds_that_part():
     all_, none = cell(returns=(200.0,) * 4), cell(returns=(0.0,) * 4)
-    assert difference(all_, none) == (1.0, 1.0, 1.0)
+    # Wilson's interval of 4 of 4 is [0.5101, 1], so both distances to it are 0.4899.
+    np.testing.assert_allclose(difference(all_, none), (1.0, 1 - 0.4899 * 2**0.5, 1.0), atol=1e-4)
+    np.testing.assert_allclose(difference(none, none), (0.0, -0.4899, 0.4899), atol=1e-4)
     assert difference(all_, none).words() == "more"
     assert difference(none, all_).words() == "fewer"
     mixed = difference(cell(), cell(returns=(0.0, 200.0, 0.0, 0.0)))
@@ -123,7 +124,7 @@ def test_sentences_carry_the_numbers():
     (sentence,) = heuristics(GRID)
     assert sentence == (
         "A target of 0 nats per dimension solves more seeds than the default on PendulumSparse-v0 (4 against 0 of 4; "
-        "difference 100 points, 95 % [100, 100])."
+        "difference 100 points, 95 % [30.7, 100])."
     )
     assert pace(GRID)[0].endswith("Dual: 300 steps; Dual, target 0: not within the run.")
     sparse, dense = winners(GRID, ["entropax/Pendulum-v0"])

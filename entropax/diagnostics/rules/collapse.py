@@ -10,7 +10,7 @@ from entropax.diagnostics.learning import Learning, learning
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules.entropy import LOW_FRACTION, entropy, gone_since, log_alpha
 from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
-from entropax.diagnostics.window import number
+from entropax.diagnostics.window import in_last_quarter, number
 
 EARLY = 0.5
 """Share of the run's gain of return: entropy that goes with most of it made is what learning looks like; entropy that
@@ -128,7 +128,7 @@ def one_dimension(one: OneSeed) -> Evidence | None:
     if each.ndim != 2 or each.shape[1] < 2 or not len(steps):
         return None
     seen = entropy(one)
-    late = each[steps >= steps[-1] - (steps[-1] - steps[0]) / 4].mean(axis=0)
+    late = each[in_last_quarter(steps)].mean(axis=0)
     fraction = np.exp(late - one.widest)
     healthy = len(seen.steps) and float(seen.fraction[seen.late].mean()) >= LOW_FRACTION
     low = np.flatnonzero(fraction < LOW_FRACTION)
