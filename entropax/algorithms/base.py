@@ -15,15 +15,9 @@ State = TypeVar("State")
 class AbstractAlgorithm(eqx.Module, Generic[State]):
     """An off-policy learner: its fields are its configuration, sweep axes and command line."""
 
-    @property
     @abc.abstractmethod
-    def batch_size(self) -> int:
-        """Transitions per update."""
-
-    @property
-    @abc.abstractmethod
-    def n_step(self) -> int:
-        """Steps of reward before a target bootstraps."""
+    def batch_shape(self) -> tuple[int, int]:
+        """Windows that an update takes, and steps of a window: `[batch, n_step]`."""
 
     @abc.abstractmethod
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> State:

@@ -73,15 +73,9 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
                 f"not {type(self.sac.temperature).__name__}, and sac.policy_delay 1, not {self.sac.policy_delay}."
             )
 
-    @property
-    def batch_size(self) -> int:
-        """Transitions per update."""
-        return self.sac.batch_size
-
-    @property
-    def n_step(self) -> int:
-        """Steps of reward before a target bootstraps."""
-        return self.sac.n_step
+    def batch_shape(self) -> tuple[int, int]:
+        """Windows that an update takes, and steps of a window: SAC's."""
+        return self.sac.batch_shape()
 
     def _at(self, alpha: Float[Array, ""]) -> SAC:
         """SAC with its alpha held."""

@@ -52,11 +52,11 @@ class SAC(AbstractAlgorithm[SACState]):
     """The law that sets alpha, the weight of the entropy (reward per nat)."""
     torso: AbstractTorso = Dense()
     """Shape of the actor's and the critics' hidden layers."""
-    batch_size: int = eqx.field(default=256, static=True)  # pyright: ignore[reportIncompatibleMethodOverride]
+    batch_size: int = eqx.field(default=256, static=True)
     """Transitions per update."""
     num_critics: int = eqx.field(default=2, static=True)
     """Critics of which the smallest counts."""
-    n_step: int = eqx.field(default=1, static=True)  # pyright: ignore[reportIncompatibleMethodOverride]
+    n_step: int = eqx.field(default=1, static=True)
     """Steps of reward before a target bootstraps."""
     policy_delay: int = eqx.field(default=1, static=True)
     """Critic updates per update of actor and temperature."""
@@ -71,6 +71,10 @@ class SAC(AbstractAlgorithm[SACState]):
             raise EntropaxError(f"SAC: discount is {self.discount}, but values diverge outside [0, 1]. Try 0.99.")
         if not holds(lambda share: (share > 0) & (share <= 1), self.polyak):
             raise EntropaxError(f"SAC: polyak is {self.polyak}, but is the share, in (0, 1], to take in. Try 0.005.")
+
+    def batch_shape(self) -> tuple[int, int]:
+        """Windows that an update takes, and steps of a window."""
+        return self.batch_size, self.n_step
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law."""

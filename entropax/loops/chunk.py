@@ -38,7 +38,7 @@ def begin(
     algorithm: AbstractAlgorithm[Any], environment: Episodes[Any], training: Training, *, key: Key[Array, ""]
 ) -> Carry:
     """The carry before the first step."""
-    training.check_window(algorithm.n_step)
+    training.check_window(algorithm.batch_shape()[1])
     learner_key, reset_key, key = jax.random.split(key, 3)
     spec, n = environment.spec, training.num_envs
     environments, observation = jax.vmap(lambda k: environment.reset(key=k))(jax.random.split(reset_key, n))
@@ -149,7 +149,7 @@ def chunk(
 
         def update(learner: PyTree[Array], keys: Key[Array, "2"]) -> tuple[PyTree[Array], Metrics]:
             sample_key, key = keys
-            rows = replays.sample(carry.replay, algorithm.batch_size, algorithm.n_step, key=sample_key)
+            rows = replays.sample(carry.replay, *algorithm.batch_shape(), key=sample_key)
             return guarded_update(algorithm, spec, learner, rows, progress, key=key)
 
         learner, metrics = jax.lax.scan(update, carry.learner, update_keys)

@@ -43,7 +43,8 @@ class HostLane(AbstractLane):
         seeds: tuple[int, ...],
         device: JaxDevice,
     ):
-        training.check_window(algorithm.n_step)
+        self.batch, self.window = algorithm.batch_shape()
+        training.check_window(self.window)
         self.algorithm, self.training, self.device = algorithm, training, device
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
         self.warnings = environments[0].warnings
@@ -74,7 +75,7 @@ class HostLane(AbstractLane):
     def _metric_names(self) -> tuple[str, ...]:
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._learner)
         width = self.workers[0].replay.rows.shape[-1]
-        rows = jax.ShapeDtypeStruct((self.algorithm.batch_size, self.algorithm.n_step, width), jnp.float32)
+        rows = jax.ShapeDtypeStruct((self.batch, self.window, width), jnp.float32)
         key = jax.eval_shape(lambda: jax.random.key(0))
         _, metrics = jax.eval_shape(self._one_update, one, rows, unknown_progress(self.spec), key)
         return tuple(sorted(metrics))
@@ -111,12 +112,12 @@ class HostLane(AbstractLane):
 
     def advance(self, rounds: int) -> None:
         """Rounds of acting, stepping and updating; the last update may still run when it returns."""
-        shape = (self.training.updates, self.algorithm.batch_size)
+        shape = (self.training.updates, self.batch)
         for _ in range(rounds):
             if self.training.acting == "newest":
                 self._refresh()
             progress = self._progress()
-            draws = [w.draw(shape, self.algorithm.n_step, self.training.train_every) for w in self.workers]
+            draws = [w.draw(shape, self.window, self.training.train_every) for w in self.workers]
             launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
             if launched:
                 self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)

@@ -91,7 +91,7 @@ class Case:
     def __init__(self, algorithm: SAC | MetaSAC):
         self.algorithm, self.traces = algorithm, 0
         self.state = algorithm.init(SPEC, key=jax.random.key(0))
-        self.batch = random_batch(algorithm.n_step)
+        self.batch = random_batch(algorithm.batch_shape()[1])
         self.update = jax.jit(self._update)
 
     def _update(self, algorithm, state, batch, key):
