@@ -53,7 +53,7 @@ _LAWS: Mapping[str, AbstractTemperature] = {
 
 
 def algorithms() -> dict[str, AbstractAlgorithm[Any]]:
-    """The contenders by name: SAC with each law, and Meta-SAC; 64x64 networks on batches of 128, all else at its default."""
+    """The contenders by name: SAC with each law, and Meta-SAC: 64x64 networks, batches of 128, else defaults."""
 
     def sac(law: AbstractTemperature) -> SAC:
         return SAC(torso=Dense((64, 64)), batch_size=128, temperature=law)
