@@ -52,7 +52,7 @@ _LAWS: Mapping[str, AbstractTemperature] = {
 }
 
 
-def algorithms() -> dict[str, AbstractAlgorithm[Any]]:
+def algorithms() -> Mapping[str, AbstractAlgorithm[Any]]:
     """The contenders by name: SAC with each law, and Meta-SAC: 64x64 networks, batches of 128, else defaults."""
 
     def sac(law: AbstractTemperature) -> SAC:
