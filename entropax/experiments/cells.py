@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
@@ -64,10 +64,18 @@ class Cell:
 
     def spent_after(self) -> float:
         """Median over seeds of the first step with less than `FREE` nats per dimension; NaN if half never has."""
-        below = self.entropy < FREE
-        first = np.where(below.any(axis=0), self.rows[np.argmax(below, axis=0)], np.inf)
-        median = float(np.median(first))
-        return median if np.isfinite(median) else float("nan")
+        return _half_have(self.entropy < FREE, self.rows)
+
+    def solved_after(self) -> float:
+        """Median over seeds of the first evaluation that reaches the threshold, in steps; NaN if half never has."""
+        return _half_have(self.evaluations >= self.solved, self.evaluation_steps)
+
+
+def _half_have(reached: Bool[np.ndarray, "rows seeds"], steps: Float[np.ndarray, " rows"]) -> float:
+    """Median over seeds of the first step at which something holds; NaN where it never does for half of them."""
+    first = np.where(reached.any(axis=0), steps[np.argmax(reached, axis=0)], np.inf)
+    median = float(np.median(first))
+    return median if np.isfinite(median) else float("nan")
 
 
 def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, seeds: int, folder: Path) -> Run:

@@ -81,7 +81,10 @@ def _table(cells: Sequence[Cell]) -> str:
     ]
     body = "".join(rows)
     table = f'<table class="grid"><thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
-    note = "Seeds solved; below it the interquartile mean return over seeds, with its 95 % bootstrap interval."
+    note = (
+        "Seeds solved at the end, and the step at which half of them first were; below, the interquartile mean return "
+        "over seeds with its 95 % bootstrap interval."
+    )
     return f'<div class="scroll">{table}</div><p class="note">{note}</p>'
 
 
@@ -90,7 +93,8 @@ def _entry(cell: Cell | None) -> str:
         return "<td></td>"
     middle, low, high = cell.middle()
     interval = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
-    return f"<td><strong>{cell.solved_seeds()} of {cell.seeds}</strong><br>{number(middle)}{interval}</td>"
+    after = f", half after {cell.solved_after():,.0f}" if np.isfinite(cell.solved_after()) else ""
+    return f"<td><strong>{cell.solved_seeds()} of {cell.seeds}</strong>{after}<br>{number(middle)}{interval}</td>"
 
 
 def _chart(cells: Sequence[Cell], env: str, index: int) -> Chart:

@@ -95,6 +95,16 @@ def test_solved_seeds_and_spent_freedom():
     assert cell().solved_seeds() == 2
     assert cell(spent=(1, 3, 5, -1)).spent_after() == 500.0
     assert np.isnan(cell(spent=(1, -1, -1, -1)).spent_after())
+
+
+def test_when_half_of_the_seeds_were_first_solved():
+    rising = dataclasses.replace(
+        cell(returns=(200.0, 200.0, 0.0), spent=(3,) * 3),
+        evaluation_steps=np.arange(1, 5) * 250.0,
+        evaluations=np.array([[0, 0, 0], [160, 0, 0], [0, 150, 0], [200, 200, 0.0]]),
+    )
+    assert rising.solved_after() == 750.0
+    assert np.isnan(cell(returns=(200.0, 0.0, 0.0), spent=(3,) * 3).solved_after())
     middle, low, high = cell(returns=(1.0, 2.0, 3.0, 10.0)).middle()
     assert middle == 2.5
     assert low < middle < high
