@@ -33,6 +33,7 @@ from entropax.temperature import Fixed as Fixed
 from entropax.temperature import FractionOfInitial as FractionOfInitial
 from entropax.temperature import FractionOfUniform as FractionOfUniform
 from entropax.temperature import FromSigma as FromSigma
+from entropax.temperature import Guard as Guard
 from entropax.temperature import PerDimension as PerDimension
 from entropax.temperature import Plateau as Plateau
 from entropax.temperature import Scheduled as Scheduled

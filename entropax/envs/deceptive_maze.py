@@ -43,8 +43,8 @@ class DeceptiveMaze(AbstractDynamics[MazeState]):
 
     Without `goal_reward` the rewards of an episode add up to the distance gained: about 0.7 at the bottom of the U,
     about 1.1 at the edge of the goal. The defaults let uniformly random actions into the goal in about 5 % of
-    episodes: a task on which exploration matters and is possible. Every field is traced. Walls are 0.15 thick and a step is checked where it
-    ends, so `speed` must stay below 0.15, or the point may pass through them.
+    episodes: a task on which exploration matters and is possible. Every field is traced. Walls are 0.15 thick and a
+    step is checked where it ends, so `speed` must stay below 0.15, or the point may pass through them.
     """
 
     speed: float = 0.14

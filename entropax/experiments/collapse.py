@@ -12,7 +12,7 @@ from entropax.errors import EntropaxError
 from entropax.experiments.cells import Cell, measured, trained
 from entropax.loops.training import Training
 from entropax.networks import Dense
-from entropax.temperature import PI, AbstractTemperature, Dual, Fixed, PerDimension, Plateau
+from entropax.temperature import PI, AbstractTemperature, Dual, Fixed, Guard, PerDimension, Plateau
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +47,7 @@ _LAWS: Mapping[str, AbstractTemperature] = {
     "Dual, target 0": Dual(target_entropy=PerDimension(0.0)),
     "Dual, alpha from 0.01": Dual(initial_alpha=0.01),
     "PI": PI(),
+    "Guard": PI(initial_alpha=0.01, target_entropy=Guard()),
     "Plateau": Dual(target_entropy=Plateau()),
     "Fixed": Fixed(),
 }

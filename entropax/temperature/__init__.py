@@ -14,6 +14,7 @@ from entropax.temperature.dual import InLogAlpha as InLogAlpha
 from entropax.temperature.each_dimension import EachDimension as EachDimension
 from entropax.temperature.fixed import Fixed as Fixed
 from entropax.temperature.fraction_of_initial import FractionOfInitial as FractionOfInitial
+from entropax.temperature.guard import Guard as Guard
 from entropax.temperature.passages import Anneal as Anneal
 from entropax.temperature.passages import AnnealOverRun as AnnealOverRun
 from entropax.temperature.passages import Plateau as Plateau

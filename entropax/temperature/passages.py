@@ -20,17 +20,18 @@ class PassageState(eqx.Module):
     end: PyTree[Array]
 
 
-def _begin(start: AbstractTarget, end: AbstractTarget, spec: Spec) -> PassageState:
+def begin(start: AbstractTarget, end: AbstractTarget, spec: Spec) -> PassageState:
+    """Nothing done. Raises EntropaxError where either end cannot be reached."""
     return PassageState(jnp.zeros((), jnp.float32), start.init(spec), end.init(spec))
 
 
-def _between(start: AbstractTarget, end: AbstractTarget, spec: Spec, state: PassageState) -> Float[Array, ""]:
+def between(start: AbstractTarget, end: AbstractTarget, spec: Spec, state: PassageState) -> Float[Array, ""]:
     """Linear between the ends, in nats."""
     first, last = start.value(spec, state.start), end.value(spec, state.end)
     return first + state.share * (last - first)
 
 
-def _onward(
+def onward(
     start: AbstractTarget, end: AbstractTarget, spec: Spec, state: PassageState, evidence: Evidence, share: Array
 ) -> PassageState:
     """The passage at a new share; both ends see the evidence too."""
@@ -65,17 +66,17 @@ class Anneal(AbstractTarget[AnnealState]):
 
     def init(self, spec: Spec) -> AnnealState:
         """The beginning. Raises EntropaxError where either end cannot be reached."""
-        return AnnealState(jnp.zeros((), jnp.int32), _begin(self.start, self.end, spec))
+        return AnnealState(jnp.zeros((), jnp.int32), begin(self.start, self.end, spec))
 
     def value(self, spec: Spec, state: AnnealState) -> Float[Array, ""]:
         """Target in nats now."""
-        return _between(self.start, self.end, spec, state.passage)
+        return between(self.start, self.end, spec, state.passage)
 
     def observe(self, spec: Spec, state: AnnealState, evidence: Evidence) -> AnnealState:
         """One update further."""
         updates = state.updates + 1
         share = jnp.clip(updates.astype(jnp.float32) / self.updates, 0.0, 1.0)
-        return AnnealState(updates, _onward(self.start, self.end, spec, state.passage, evidence, share))
+        return AnnealState(updates, onward(self.start, self.end, spec, state.passage, evidence, share))
 
 
 class AnnealOverRun(AbstractTarget[PassageState]):
@@ -105,16 +106,16 @@ class AnnealOverRun(AbstractTarget[PassageState]):
 
     def init(self, spec: Spec) -> PassageState:
         """The beginning. Raises EntropaxError where either end cannot be reached."""
-        return _begin(self.start, self.end, spec)
+        return begin(self.start, self.end, spec)
 
     def value(self, spec: Spec, state: PassageState) -> Float[Array, ""]:
         """Target in nats now."""
-        return _between(self.start, self.end, spec, state)
+        return between(self.start, self.end, spec, state)
 
     def observe(self, spec: Spec, state: PassageState, evidence: Evidence) -> PassageState:
         """As far as the run is."""
         share = jnp.clip(evidence.progress.share / self.until, 0.0, 1.0)
-        return _onward(self.start, self.end, spec, state, evidence, share)
+        return onward(self.start, self.end, spec, state, evidence, share)
 
 
 class PlateauState(eqx.Module):
@@ -175,11 +176,11 @@ class Plateau(AbstractTarget[PlateauState]):
     def init(self, spec: Spec) -> PlateauState:
         """The beginning. Raises EntropaxError where either end cannot be reached."""
         zero, none = jnp.zeros((), jnp.float32), jnp.zeros((), jnp.int32)
-        return PlateauState(none, zero, zero, none, none, _begin(self.start, self.end, spec))
+        return PlateauState(none, zero, zero, none, none, begin(self.start, self.end, spec))
 
     def value(self, spec: Spec, state: PlateauState) -> Float[Array, ""]:
         """Target in nats now."""
-        return _between(self.start, self.end, spec, state.passage)
+        return between(self.start, self.end, spec, state.passage)
 
     def observe(self, spec: Spec, state: PlateauState, evidence: Evidence) -> PlateauState:
         """Updates mean and variance, counts, and drops the target where it is time."""
@@ -199,5 +200,5 @@ class Plateau(AbstractTarget[PlateauState]):
             variance,
             jnp.where(drop, 0, settled),
             jnp.where(drop, 0, since_drop),
-            _onward(self.start, self.end, spec, state.passage, evidence, 1 - left),
+            onward(self.start, self.end, spec, state.passage, evidence, 1 - left),
         )

@@ -43,7 +43,7 @@ def test_every_task_has_a_threshold_and_both_kinds_are_there():
     assert all(np.isfinite(REGISTRY[task.env].solved) for task in TASKS)
     assert {task.dense for task in TASKS} == {True, False}
     assert set(SHORT.laws) <= set(algorithms())
-    assert len({repr(algorithm) for algorithm in algorithms().values()}) == len(algorithms()) == 9
+    assert len({repr(algorithm) for algorithm in algorithms().values()}) == len(algorithms()) == 10
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from entropax.temperature import (
     FractionOfInitial,
     FractionOfUniform,
     FromSigma,
+    Guard,
     PerDimension,
     Plateau,
 )
@@ -81,6 +82,9 @@ def test_anneals_nest():
         pytest.param(lambda: Plateau(factor=1.0), ("factor", "(0, 1)"), id="a plateau that never drops"),
         pytest.param(lambda: Plateau(memory=-0.1), ("memory", "(0, 1)"), id="negative memory"),
         pytest.param(lambda: Plateau(patience=0.0), ("patience", "above 0"), id="no patience"),
+        pytest.param(lambda: Guard(patience=1.5), ("patience", "share of the run"), id="a guard beyond the run"),
+        pytest.param(lambda: Guard(duration=0.0), ("duration", "share of the run"), id="a guard that drops"),
+        pytest.param(lambda: Guard(significance=-1.0), ("significance", "above 0"), id="a guard that is always moved"),
         pytest.param(lambda: FractionOfInitial(1.2), ("fraction", "(0, 1]", "out of reach"), id="more than at first"),
         pytest.param(lambda: FractionOfInitial(updates=0.0), ("updates", "above 0"), id="nothing measured"),
     ],
@@ -101,6 +105,7 @@ def test_refused_at_construction(build, words):
         pytest.param(Anneal(PerDimension(0.0), FractionOfUniform(0.995)), BOX, ("0.6836",), id="the end of a passage"),
         pytest.param(AnnealOverRun(FractionOfUniform(0.995)), BOX, ("0.6836",), id="the start of a passage"),
         pytest.param(Plateau(), FOUR, ("4 categories", "FractionOfUniform"), id="a plateau of categories"),
+        pytest.param(Guard(), FOUR, ("4 categories", "FractionOfUniform"), id="a guard of categories"),
     ],
 )
 def test_refused_by_init(rule, spec, words):
@@ -127,6 +132,7 @@ def test_the_largest_targets_are_accepted():
         (Anneal(), lambda rule: rule.updates, [10.0, 100.0, 1000.0]),
         (AnnealOverRun(), lambda rule: rule.until, [0.01, 0.1, 1.0]),
         (Plateau(), lambda rule: rule.patience, [10.0, 20.0, 100.0]),
+        (Guard(), lambda rule: rule.duration, [0.1, 0.2, 1.0]),
         (FractionOfInitial(), lambda rule: rule.fraction, [0.1, 0.5, 1.0]),
     ],
 )
