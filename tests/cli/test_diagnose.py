@@ -13,7 +13,7 @@ from tensorboardX import SummaryWriter
 from entropax import PI, SAC, Dense, Dual, EachDimension, Fixed, MetaSAC, StepRule, Training, fit
 from entropax.cli import commands, main
 from entropax.diagnostics.dialects import ENTROPAX, Knob
-from entropax.report import read_run
+from entropax.report import read_run, write_report
 from entropax.runs import to_config
 from entropax.temperature import Clamp
 
@@ -252,6 +252,14 @@ def test_json_has_every_part_of_every_seed(trained, capsys):
 def test_json_has_the_pieces_of_the_run(trained, capsys):
     _, out, _ = ended(capsys, trained, "--json")
     assert [piece["steps"] for piece in json.loads(out)[0]["pieces"]] == [[100, 400], [400, 600]]
+
+
+def test_the_page_of_a_run_of_ours_has_its_parts(trained, tmp_path):
+    html = write_report([trained], tmp_path / "one.html", command="entropax report one").read_text("utf-8")
+    assert "In all, steps 100 to 600, " in html
+    assert 'id="chart-entropy-parts"' in html
+    both = write_report([trained, trained], tmp_path / "two.html", command="entropax report two").read_text("utf-8")
+    assert "chart-entropy-parts" not in both
 
 
 def test_without_two_snapshots_nothing_is_said_of_it(tmp_path, capsys):
