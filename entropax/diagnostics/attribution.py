@@ -19,7 +19,9 @@ States are averaged before the logarithm, because the stationarity above is that
 the bias of the actor's output, and holds whatever the network can express. A single state's covariance is noise.
 """
 
-from typing import NamedTuple
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -27,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.soft import values
 from entropax.distributions import tanh_normal_entropy
 from entropax.networks import Actor, Critic
@@ -49,6 +52,18 @@ class Snapshot(eqx.Module):
     """States drawn from the replay, independently."""
 
 
+def snapshots(
+    algorithm: AbstractAlgorithm[Any], learners: PyTree, observations: Float[Array, "seed state observation"]
+) -> Snapshot:
+    """What is to be kept of several learners, leaves `[seed, ...]` as theirs."""
+
+    def one(learner: PyTree, observations: Float[Array, "state observation"]) -> Snapshot:
+        critics = algorithm.parameters(learner)["critic"]
+        return Snapshot(algorithm.actor(learner), critics, algorithm.alpha(learner), observations)
+
+    return jax.vmap(one)(learners, observations)
+
+
 class Parts(NamedTuple):
     """An entropy change and its parts, in nats per dimension; `whole` is the sum of the others."""
 
@@ -65,6 +80,19 @@ class Parts(NamedTuple):
     """The rest of the spread: the actor's distance from its optimum has changed, or it has none."""
 
 
+class Piece(NamedTuple):
+    """The parts from one snapshot to the next, with what each state adds to their error; `total` sums pieces up."""
+
+    per_dimension: Parts
+    """`[action]` each."""
+    before: Parts
+    """Influence of each state of the older snapshot on the parts, `[state, action]` each."""
+    after: Parts
+    """Of the newer one's."""
+    resolved: Bool[Array, " action"]
+    """Dimensions with a soft optimum at both moments; in others the whole spread is remainder."""
+
+
 class Attribution(NamedTuple):
     """Parts of an entropy change, and how well they are known."""
 
@@ -74,8 +102,10 @@ class Attribution(NamedTuple):
     """Standard errors of these means over states and samples."""
     per_dimension: Parts
     """`[action]` each."""
-    resolved: Bool[Array, " action"]
-    """Dimensions with a soft optimum at both moments; in others the whole spread is remainder."""
+    errors_per_dimension: Parts
+    """Their standard errors, `[action]` each."""
+    resolved: Bool[Array, "piece action"]
+    """Dimensions with a soft optimum at both ends of a piece; in others the whole spread is remainder."""
 
 
 class _Moments(NamedTuple):
@@ -112,6 +142,11 @@ def attribute(before: Snapshot, after: Snapshot, *, key: Key[Array, ""], pairs: 
         >>> attribution = attribute(before, after, key=jax.random.key(0))  # doctest: +SKIP
         >>> attribution.parts.alpha, attribution.errors.alpha  # doctest: +SKIP
     """
+    return total([piece(before, after, key=key, pairs=pairs)])
+
+
+def piece(before: Snapshot, after: Snapshot, *, key: Key[Array, ""], pairs: int = 8) -> Piece:
+    """The same as something to be summed up with the pieces before and after it; arguments as `attribute`'s."""
     keys = jax.random.split(key)
     old = _moments(before, after, before.observations, keys[0], pairs)
     new = _moments(before, after, after.observations, keys[1], pairs)
@@ -126,24 +161,50 @@ def attribute(before: Snapshot, after: Snapshot, *, key: Key[Array, ""], pairs: 
 
     per_dimension, push = jax.linearize(parts, *averages)
     still = jax.tree.map(jnp.zeros_like, averages)
-    old_influence = jax.vmap(lambda x: _over_dimensions(push(x, still[1])))(_centred(old))
-    new_influence = jax.vmap(lambda x: _over_dimensions(push(still[0], x)))(_centred(new))
-    errors = jax.tree.map(
-        lambda x, y: jnp.sqrt(_variance_of_mean(x) + _variance_of_mean(y)), old_influence, new_influence
+    return Piece(
+        per_dimension,
+        jax.vmap(lambda x: push(x, still[1]))(_centred(old)),
+        jax.vmap(lambda x: push(still[0], x))(_centred(new)),
+        resolved,
     )
-    return Attribution(_over_dimensions(per_dimension), errors, per_dimension, resolved)
+
+
+def total(pieces: Sequence[Piece]) -> Attribution:
+    """Sums up pieces that follow one another.
+
+    The parts of a path are the sums over its pieces, as an integral's are, so a moment without a soft optimum spoils
+    the pieces next to it and no others. The states of a snapshot between two pieces bear on both, mostly with opposite
+    signs, and their influences are added before they are squared.
+
+    Args:
+        pieces: at least one, each beginning at the snapshot where the one before it ends.
+    """
+    per_dimension = jax.tree.map(lambda *each: sum(each[1:], each[0]), *(one.per_dimension for one in pieces))
+    inner = [
+        jax.tree.map(lambda x, y: x + y, one.after, following.before) for one, following in itertools.pairwise(pieces)
+    ]
+    influences = [pieces[0].before, *inner, pieces[-1].after]
+    return Attribution(
+        _over_dimensions(per_dimension),
+        jax.tree.map(_error, *map(_over_dimensions, influences)),
+        per_dimension,
+        jax.tree.map(_error, *influences),
+        jnp.stack([one.resolved for one in pieces]),
+    )
 
 
 def _over_dimensions(parts: Parts) -> Parts:
-    return jax.tree.map(jnp.mean, parts)
+    return jax.tree.map(lambda x: x.mean(axis=-1), parts)
 
 
 def _centred(moments: _Moments) -> _Moments:
     return jax.tree.map(lambda x: x - jnp.mean(x, axis=0, keepdims=True), moments)
 
 
-def _variance_of_mean(influence: Float[Array, " state"]) -> Float[Array, ""]:
-    return jnp.var(influence, ddof=1) / influence.shape[0]
+def _error(*influences: Array | np.ndarray) -> Any:
+    """Standard error from the influence of each state of some snapshots, `[state, ...]` each, drawn independently."""
+    variances = [one.var(axis=0, ddof=1) / one.shape[0] for one in influences]
+    return sum(variances[1:], variances[0]) ** 0.5
 
 
 def _safe_log(x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:

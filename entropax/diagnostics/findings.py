@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from entropax.diagnostics.changes import Change
+
 
 class Kind(Enum):
     """What became of the entropy, best first; misleading: its numbers look right and the run is not."""
@@ -44,6 +46,9 @@ class Finding:
     """What it may come from, the most likely first."""
     remedy: tuple[str, ...]
     """Concrete settings, the first one the most likely to help."""
+    change: Change | None = None
+    """The change of entropy that it speaks of and its parts, where the run kept snapshots that bracket it; `causes` are
+    then in the order of these parts."""
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:

@@ -10,11 +10,12 @@ from jaxtyping import Array, Float, Key
 
 from entropax import replay as replays
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.diagnostics.attribution import Snapshot, snapshots
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import Episodes
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.devices import JaxDevice, over_seeds
-from entropax.loops.lane import AbstractLane, Sums, add_sums, seed_keys
+from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.networks import Actor
 from entropax.replay import unpack
@@ -42,6 +43,7 @@ class DeviceLane(AbstractLane):
         self._programs: dict[tuple[str, int], Any] = {}
         self._batched = batched
         self._measure = jax.jit(batched(self._measures))
+        self._draw = jax.jit(batched(lambda carry: self._states(carry, STATES)))
         self._keys = seed_keys(seeds, device)
         self._carry: Carry = self._begin(self._keys)
         self._previous = jax.tree.map(jnp.copy, self._actor())
@@ -81,10 +83,13 @@ class DeviceLane(AbstractLane):
     def _actor(self) -> Actor:
         return jax.vmap(self.algorithm.actor)(self._carry.learner)
 
-    def _measures(self, carry: Carry, previous: Actor) -> Metrics:
+    def _states(self, carry: Carry, count: int) -> Float[Array, "state observation"]:
+        """Stored states, by a key that no round uses."""
         key = jax.random.fold_in(carry.key, -carry.rounds - 1)
-        rows = replays.sample(carry.replay, 256, 1, key=key)
-        observations = unpack(rows, self.spec).observation[:, 0]
+        return unpack(replays.sample(carry.replay, count, 1, key=key), self.spec).observation[:, 0]
+
+    def _measures(self, carry: Carry, previous: Actor) -> Metrics:
+        observations = self._states(carry, 256)
         return policy_measures(self.algorithm, self.spec, carry.learner, previous, observations)
 
     def measures(self) -> dict[str, np.ndarray]:
@@ -96,6 +101,11 @@ class DeviceLane(AbstractLane):
     def actor(self) -> Actor:
         """The policies in NumPy."""
         return jax.tree.map(np.array, self._actor())
+
+    def snapshot(self) -> Snapshot:
+        """Policies, critics, alphas and stored states in NumPy."""
+        observations = self._draw(self._carry)
+        return jax.tree.map(np.array, snapshots(self.algorithm, self._carry.learner, observations))
 
     @functools.cached_property
     def _evaluation(self) -> Any:

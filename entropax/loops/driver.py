@@ -15,7 +15,7 @@ from entropax.loops.run import POLICY, Run, save_policy
 from entropax.loops.signals import StopRequest
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, CULPRITS, STEP_CULPRITS, means
-from entropax.runs import MetricsLog, save_checkpoint
+from entropax.runs import MetricsLog, drop_snapshots_after, save_checkpoint, save_snapshot, snapshot_steps
 
 FIRST_ROW = 100
 """Rounds of updates before the first row of metrics, so that a person soon sees something."""
@@ -57,11 +57,14 @@ class Driver:
         self.log.event(self.step, self._seconds, name, message)
 
     def restore(self, tree: Any, meta: dict[str, Any]) -> None:
-        """Goes on from a checkpoint."""
+        """Goes on from a checkpoint, with the snapshots up to it; its own is made up for if it was not written."""
         for lane, part, one in zip(self.lanes, tree, meta["lanes"], strict=True):
             lane.load(part, one)
         self.rounds = self._logged_rounds = meta["rounds"]
         self._began -= meta["seconds"]
+        drop_snapshots_after(self.path, self.step)
+        if self.rounds >= self.training.warmup_rounds and self.step not in snapshot_steps(self.path):
+            self._snapshot()
 
     def save(self) -> None:
         """Writes a checkpoint of everything."""
@@ -72,6 +75,13 @@ class Driver:
         actors = jax.tree.map(lambda *parts: np.concatenate(parts), *(lane.actor() for lane in self.lanes))
         save_policy(self.path / POLICY, actors, self.run_folder.manifest, self.step)
         self.event("checkpoint", f"step {self.step}")
+        if self.rounds >= self.training.warmup_rounds:
+            self._snapshot()
+
+    def _snapshot(self) -> None:
+        """Keeps what there is to look back at; after the checkpoint, which counts for more."""
+        together = jax.tree.map(lambda *parts: np.concatenate(parts), *(lane.snapshot() for lane in self.lanes))
+        save_snapshot(self.path, self.step, together, {"seeds": list(self.run_folder.manifest.seeds)})
 
     def run(self) -> None:
         """Trains to the end.
@@ -89,6 +99,7 @@ class Driver:
                     self._log_row(before, stop)
                 elif self.rounds == self.training.warmup_rounds:
                     self.event("warmup_done", "updates begin")
+                    self._snapshot()
                 if stop.requested:
                     self._leave(stop)
                 due = self.training.checkpoint_every

@@ -17,11 +17,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Int, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.diagnostics.attribution import Snapshot, snapshots
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.host_seed import HostSeed
-from entropax.loops.lane import AbstractLane, Sums, add_sums, seed_keys
+from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
 from entropax.networks import Actor, HostPolicy
@@ -167,17 +168,25 @@ class HostLane(AbstractLane):
         observations = unpack(rows, self.spec).observation
         return policy_measures(self.algorithm, self.spec, learner, previous, observations)
 
+    def _stored(self, count: int) -> Float[np.ndarray, "seed batch width"]:
+        """Rows of each replay, by a generator that training does not use."""
+        draw = np.random.default_rng(self.rounds)
+        return np.stack([worker.replay.sample((count,), 1, draw)[:, 0] for worker in self.workers])
+
     def measures(self) -> dict[str, np.ndarray]:
         """`policy_measures` on 256 stored states."""
-        draw = np.random.default_rng(self.rounds)
-        rows = np.stack([worker.replay.sample((256,), 1, draw)[:, 0] for worker in self.workers])
-        values = self._measure(self._leaves, self._previous, jax.device_put(rows, self.device))
+        values = self._measure(self._leaves, self._previous, jax.device_put(self._stored(256), self.device))
         self._previous = jax.tree.map(jnp.copy, jax.vmap(self.algorithm.actor)(self._learner))
         return {name: np.asarray(value) for name, value in values.items()}
 
     def actor(self) -> Actor:
         """The policies in NumPy."""
         return jax.tree.map(np.array, jax.vmap(self.algorithm.actor)(self._learner))
+
+    def snapshot(self) -> Snapshot:
+        """Policies, critics, alphas and stored states in NumPy."""
+        observations = unpack(jnp.asarray(self._stored(STATES)), self.spec).observation
+        return jax.tree.map(np.array, snapshots(self.algorithm, self._learner, observations))
 
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
         """Mean return and length of deterministic episodes from fixed starts."""

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.diagnostics.attribution import Snapshot
 from entropax.loops.devices import JaxDevice
 from entropax.loops.training import Training
 from entropax.networks import Actor
@@ -14,6 +15,9 @@ from entropax.types import Spec
 
 Sums = dict[str, np.ndarray]
 """Metrics as sums, `[seeds]` each."""
+
+STATES = 1024
+"""Stored states of a snapshot, per seed: a mean over them is known to a thirtieth of their spread."""
 
 
 class AbstractLane(abc.ABC):
@@ -48,6 +52,10 @@ class AbstractLane(abc.ABC):
     @abc.abstractmethod
     def actor(self) -> Actor:
         """The policies in NumPy, leaves `[seeds, ...]`."""
+
+    @abc.abstractmethod
+    def snapshot(self) -> Snapshot:
+        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]`."""
 
     @abc.abstractmethod
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,116 +1,121 @@
-"""What a run's checkpoints say of its policy's past, read from the run folder alone: no environment is made."""
+"""What a run's snapshots say of its policy's past, read from the run folder alone: no environment is made."""
 
-import dataclasses
-from collections.abc import Iterator
+import functools
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
-from entropax.diagnostics.attribution import Attribution, Snapshot, attribute
+from entropax.diagnostics.attribution import Piece, Snapshot, piece, snapshots, total
+from entropax.diagnostics.changes import RunAttribution
 from entropax.errors import EntropaxError
 from entropax.loops.devices import cache_compilations
+from entropax.loops.lane import STATES
 from entropax.loops.run import Run, load
-from entropax.replay import unpack
-from entropax.runs import StoredCheckpoint, checkpoint_steps
-from entropax.types import Spec
+from entropax.runs import load_snapshot, snapshot_steps
 
-STATES = 2048
-"""States drawn from each replay, per seed."""
-
-_Stored: TypeAlias = tuple[np.ndarray, ...]
-"""A replay's rows `[envs, slots, width]` and sizes `[envs]`."""
+PAIRS = 4
+"""Pairs of actions at each state: most of the error is that of the states."""
 
 
-@dataclasses.dataclass(frozen=True)
-class RunAttribution:
-    """What moved the entropy of every seed of a run between two of its checkpoints."""
+@dataclass(frozen=True)
+class History:
+    """What moved the entropy of every seed of a run, from each of its snapshots to the next."""
 
-    steps: tuple[int, int]
-    """Environment steps, per seed, of the two checkpoints."""
-    seeds: tuple[int, ...]
-    by_seed: Attribution
-    """In NumPy, leaves `[seeds, ...]`, nats per dimension."""
+    steps: tuple[int, ...]
+    """Environment steps, per seed, of the snapshots, rising."""
+    by_seed: dict[int, tuple[Piece, ...]]
+    """By seed, in NumPy."""
+
+    def between(self, first: int, last: int, seeds: Sequence[int]) -> RunAttribution:
+        """The sum of the pieces from one snapshot to another, for some seeds.
+
+        Raises:
+            EntropaxError: there are no snapshots of these steps, or they are not in order.
+        """
+        if not {first, last} <= set(self.steps) or first >= last:
+            raise EntropaxError(
+                f"There are no snapshots from step {first} to a later step {last}, only of {list(self.steps)}. Take "
+                "two of these, the older one first."
+            )
+        span = slice(self.steps.index(first), self.steps.index(last))
+        found = jax.device_get([total(self.by_seed[seed][span]) for seed in seeds])
+        return RunAttribution((first, last), tuple(seeds), jax.tree.map(lambda *leaves: np.stack(leaves), *found))
+
+    def pieces(self) -> tuple[RunAttribution, ...]:
+        """From each snapshot to the next, for all seeds."""
+        return tuple(self.between(*ends, tuple(self.by_seed)) for ends in itertools.pairwise(self.steps))
 
 
-def attribute_run(path: str | Path) -> RunAttribution:
-    """Attributes the change of entropy from the oldest checkpoint that a run has kept to its newest.
+def attribute_run(path: str | Path, first: int | None = None, last: int | None = None) -> RunAttribution:
+    """Attributes the change of entropy between two snapshots of a run: the sum over the snapshots between them.
 
     Args:
         path: the run folder; the run may still be going on.
+        first: environment step of the older snapshot, one of `entropax.runs.snapshot_steps`; the oldest by default.
+        last: of the newer one; the newest by default.
 
     Raises:
-        EntropaxError: there are not two checkpoints, or one cannot be read.
+        EntropaxError: there are not two snapshots, or none of these steps, or one cannot be read.
 
     Example:
         >>> attribute_run("runs/sac-Pendulum-v1-20261121-142233").by_seed.parts.alpha  # doctest: +SKIP
     """
+    history = read_history(path)
+    oldest, newest = history.steps[0], history.steps[-1]
+    ends = (oldest if first is None else first, newest if last is None else last)
+    return history.between(*ends, tuple(history.by_seed))
+
+
+def read_history(path: str | Path) -> History:
+    """Attributes the change of entropy from each snapshot of a run to the next.
+
+    Raises:
+        EntropaxError: there are not two snapshots, or one cannot be read.
+    """
     run = load(path)
-    steps = checkpoint_steps(run.path)
-    if len(steps) < 2:
-        raise EntropaxError(
-            f"{run.path} has {len(steps)} checkpoint(s), and a change lies between two. Train on, or with a smaller "
-            "--checkpoint-every."
-        )
-    before, after = (read_snapshots(run, step) for step in (steps[0], steps[-1]))
+    steps = _two_or_more(run)
+    read = [read_snapshots(run, step) for step in steps]
+    by_seed = {}
+    for index, seed in enumerate(run.manifest.seeds):
+        pairs = itertools.pairwise(together[index] for together in read)
+        found = [_compiled()(*pair, jax.random.key(seed)) for pair in pairs]
+        by_seed[seed] = tuple(jax.device_get(found))
+    return History(tuple(steps), by_seed)
+
+
+@functools.cache
+def _compiled() -> Callable[..., Piece]:
     cache_compilations()
-    compiled = jax.jit(lambda old, new, key: attribute(old, new, key=key))
-    found = [
-        compiled(old, new, jax.random.key(seed))
-        for old, new, seed in zip(before, after, run.manifest.seeds, strict=True)
-    ]
-    by_seed = jax.tree.map(lambda *leaves: np.stack(leaves), *jax.device_get(found))
-    return RunAttribution((steps[0], steps[-1]), run.manifest.seeds, by_seed)
+    return jax.jit(lambda before, after, key: piece(before, after, key=key, pairs=PAIRS))
 
 
 def read_snapshots(run: Run, step: int) -> list[Snapshot]:
-    """The snapshot of every seed at one checkpoint, with 2048 states drawn from its replay as updates draw theirs.
+    """The snapshot of every seed at one step.
 
     Raises:
-        EntropaxError: the checkpoint cannot be read, or belongs to another configuration.
+        EntropaxError: it cannot be read, or belongs to another configuration.
     """
-    stored, algorithm, spec = StoredCheckpoint(run.path, step), run.algorithm, run.spec
-    read = _of_device_lane if run.manifest.environment["backend"] == "jax" else _of_host_lane
-    found = []
-    for lane, seeds in enumerate(stored.meta["groups"]):
-        learners, replays = read(stored, lane, _learners_like(algorithm, spec, len(seeds)))
-        for index, (seed, replay) in enumerate(zip(seeds, replays, strict=True)):
-            learner = jax.tree.map(lambda leaf, i=index: leaf[i], learners)
-            observations = _draw(replay, spec, np.random.default_rng([seed, step]))
-            critics = algorithm.parameters(learner)["critic"]
-            found.append(Snapshot(algorithm.actor(learner), critics, algorithm.alpha(learner), observations))
-    return found
+    algorithm, spec, seeds = run.algorithm, run.spec, len(run.manifest.seeds)
+
+    def like() -> Snapshot:
+        learners = jax.vmap(lambda key: algorithm.init(spec, key=key))(jax.random.split(jax.random.key(0), seeds))
+        return snapshots(algorithm, learners, jnp.zeros((seeds, STATES, spec.observation_size)))
+
+    together = load_snapshot(run.path, step, jax.eval_shape(like))
+    return [jax.tree.map(lambda leaf, i=index: leaf[i], together) for index in range(seeds)]
 
 
-def _learners_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> PyTree:
-    """Shapes of the learners of so many seeds."""
-    keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), seeds))
-    return jax.eval_shape(jax.vmap(lambda key: algorithm.init(spec, key=key)), keys)
-
-
-def _of_device_lane(stored: StoredCheckpoint, lane: int, like: PyTree) -> tuple[PyTree, Iterator[_Stored]]:
-    """What `DeviceLane.save` stored: a carry whose leaves have the axis `[seed]` first."""
-    carry = f"[{lane}]['carry']"
-    learners = stored.part(f"{carry}.learner", like)
-    seeds = range(jax.tree.leaves(like)[0].shape[0])
-    return learners, (tuple(stored.block(f"{carry}.replay.{name}", i) for name in ("rows", "size")) for i in seeds)
-
-
-def _of_host_lane(stored: StoredCheckpoint, lane: int, like: PyTree) -> tuple[PyTree, Iterator[_Stored]]:
-    """What `HostLane.save` stored: the learners' leaves, and a replay for each seed."""
-    leaves, structure = jax.tree.flatten(like)
-    learners = jax.tree.unflatten(structure, stored.part(f"[{lane}]['leaves']", leaves))
-    replays = (f"[{lane}]['replay'][{i}]" for i in range(leaves[0].shape[0]))
-    return learners, (tuple(stored.block(f"{one}['{name}']") for name in ("rows", "size")) for one in replays)
-
-
-def _draw(replay: _Stored, spec: Spec, generator: np.random.Generator) -> Float[Array, "state observation"]:
-    """Observations of stored rows: an environment uniformly, then one of its rows."""
-    rows, size = replay
-    env = generator.integers(len(rows), size=STATES)
-    slot = generator.integers(np.maximum(size[env], 1))
-    return unpack(jnp.asarray(rows[env, slot]), spec).observation
+def _two_or_more(run: Run) -> list[int]:
+    kept = snapshot_steps(run.path)
+    if len(kept) < 2:
+        raise EntropaxError(
+            f"{run.path} has {len(kept)} snapshot(s), and a change lies between two. One is kept where updates begin "
+            "and with every checkpoint: train on, or with a smaller --checkpoint-every. A run of an older entropax "
+            "has none: resume it, or train it again."
+        )
+    return kept

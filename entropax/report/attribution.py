@@ -1,12 +1,12 @@
-"""What moved a run's entropy between two checkpoints, in words and as JSON."""
+"""What moved a run's entropy between two snapshots, in words and as JSON."""
 
-import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from entropax.diagnostics.changes import Change, Estimate, Part, RunAttribution
 from entropax.diagnostics.window import number
-from entropax.loops.snapshots import RunAttribution
 
 
 class _Words(NamedTuple):
@@ -18,23 +18,23 @@ class _Words(NamedTuple):
 
 
 _WORDS = {
-    "states": _Words(
+    Part.STATES: _Words(
         "state shift",
         "the replay holds other states, in which the same policy is wider",
         "the replay holds other states, in which the same policy is narrower",
     ),
-    "saturation": _Words(
+    Part.SATURATION: _Words(
         "saturation",
         "the policy's means moved away from the bounds",
         "the policy's means moved towards the bounds, where the squashing takes entropy away",
     ),
-    "alpha": _Words("alpha", "alpha rose, and the best spread with it", "alpha fell, and the best spread with it"),
-    "critic": _Words(
+    Part.ALPHA: _Words("alpha", "alpha rose, and the best spread with it", "alpha fell, and the best spread with it"),
+    Part.CRITIC: _Words(
         "critic's landscape",
         "the critic is flatter around the policy's actions",
         "the critic is sharper around the policy's actions",
     ),
-    "remainder": _Words(
+    Part.REMAINDER: _Words(
         "remainder",
         "the policy is wider than the changes of alpha and critic explain",
         "the policy is narrower than the changes of alpha and critic explain",
@@ -42,71 +42,89 @@ _WORDS = {
 }
 
 
-class Part(NamedTuple):
-    """One part, or the whole: mean over seeds and its standard error over states, nats per dimension."""
-
-    value: float
-    error: float
+NAMES = {part: words.name for part, words in _WORDS.items()}
+"""What the parts are called in text."""
 
 
-def parts_of(attribution: RunAttribution) -> dict[str, Part]:
-    """The whole and its parts, by the names of `entropax.diagnostics.attribution.Parts`, averaged over the seeds."""
-    values, errors = attribution.by_seed.parts._asdict(), attribution.by_seed.errors._asdict()
-    count = len(attribution.seeds)
-    return {
-        name: Part(float(np.mean(values[name])), float(np.sqrt(np.sum(np.square(errors[name])))) / count)
-        for name in values
-    }
-
-
-def sentence(attribution: RunAttribution) -> str:
+def sentence(change: Change) -> str:
     """Which part is the largest, in plain words."""
-    parts = parts_of(attribution)
-    name = max(_WORDS, key=lambda name: abs(parts[name].value) if math.isfinite(parts[name].value) else -1.0)
-    value, error = parts[name]
-    if not abs(value) > 2 * error:
+    part = change.by_size()[0]
+    size = change.parts[part].resolved
+    if not size:
         return "No part is larger than twice its standard error."
-    words = _WORDS[name]
-    return f"The largest part is {words.name}: {words.rose if value > 0 else words.fell}."
+    words = _WORDS[part]
+    return f"The largest part is {words.name}: {words.rose if size > 0 else words.fell}."
 
 
-def lines(attribution: RunAttribution) -> list[str]:
-    """The block for a terminal: a line for each part, then which one is the largest."""
-    parts, seeds = parts_of(attribution), len(attribution.seeds)
-    first, last = attribution.steps
+def lines(attribution: RunAttribution, pieces: Sequence[RunAttribution]) -> list[str]:
+    """The block for a terminal: a line for each part, which one is the largest, and when the entropy moved the most."""
+    change, seeds = attribution.change(), len(attribution.seeds)
+    first, last = change.steps
     several = f", mean of {seeds} seeds" if seeds > 1 else ""
-    found = [f"entropy, steps {first} to {last}: {_said(parts['whole'])} nats per dimension{several}, of which"]
-    found += [f"  {words.name:<18} {_said(parts[name])}" for name, words in _WORDS.items()]
+    found = [f"entropy, steps {first} to {last}: {_said(change.whole)} nats per dimension{several}, of which"]
+    found += [f"  {name:<18} {_said(change.parts[part])}" for part, name in NAMES.items()]
     resolved = attribution.by_seed.resolved
     if not resolved.all():
-        without = f"{np.sum(~resolved)} of {np.size(resolved)} dimensions"
-        found.append(f"  (no soft optimum in {without}, every seed counted: the spread there is remainder)")
-    return [*found, f"  {sentence(attribution)}"]
+        without = f"{np.sum(~resolved)} of {np.size(resolved)}"
+        found.append(
+            f"  (no soft optimum in {without} dimensions, over seeds and pieces: the spread there is remainder)"
+        )
+    return [*found, f"  {sentence(change)}", *(f"  {line}" for line in _largest(pieces))]
 
 
-def _said(part: Part) -> str:
-    sign = "+" if part.value > 0 else ""
-    return f"{sign}{number(part.value)} +/- {number(part.error)}"
+def _largest(pieces: Sequence[RunAttribution]) -> list[str]:
+    """Between which two snapshots the entropy moved the most; nothing where it moved nowhere, or there are only two."""
+    if len(pieces) < 2:
+        return []
+    change = max((piece.change() for piece in pieces), key=lambda one: abs(one.whole.resolved))
+    if not change.whole.resolved:
+        return []
+    (first, last), name = change.steps, NAMES[change.by_size()[0]]
+    return [f"It moved the most in steps {first} to {last}: {_said(change.whole)}, above all by {name}."]
+
+
+def line(change: Change) -> str:
+    """A change on one line: the whole and its parts, the largest first."""
+    first, last = change.steps
+    parts = ", ".join(f"{NAMES[part]} {_signed(change.parts[part].value)}" for part in change.by_size())
+    error = max(one.error for one in change.parts.values())
+    return (
+        f"steps {first} to {last}, {_signed(change.whole.value)} nats per dimension: {parts} "
+        f"(each +/- {number(error)} at most)"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{number(value)}"
+
+
+def _said(one: Estimate) -> str:
+    return f"{_signed(one.value)} +/- {number(one.error)}"
+
+
+def change_as_json(change: Change) -> dict[str, Any]:
+    """A change as plain JSON; what is not finite is null."""
+    named = {"whole": change.whole, **{part.value: one for part, one in change.parts.items()}}
+    return {
+        "steps": list(change.steps),
+        "unit": "nats per dimension",
+        "parts": {name: {"mean": _finite(one.value), "error": _finite(one.error)} for name, one in named.items()},
+        "sentence": sentence(change),
+    }
 
 
 def as_json(attribution: RunAttribution) -> dict[str, Any]:
-    """The same as plain JSON, with every seed; what is not finite is null."""
-    by_seed = attribution.by_seed
-    return {
-        "steps": list(attribution.steps),
-        "unit": "nats per dimension",
-        "parts": {
-            name: {
-                "mean": _finite(part.value),
-                "error": _finite(part.error),
-                "seeds": _finite(by_seed.parts._asdict()[name]),
-                "per_dimension": _finite(by_seed.per_dimension._asdict()[name]),
-            }
-            for name, part in parts_of(attribution).items()
-        },
-        "resolved": by_seed.resolved.tolist(),
-        "sentence": sentence(attribution),
+    """An attribution as plain JSON, with every seed and dimension; what is not finite is null."""
+    by_seed, summed = attribution.by_seed, change_as_json(attribution.change())
+    parts = {
+        name: {
+            **part,
+            "seeds": _finite(by_seed.parts._asdict()[name]),
+            "per_dimension": _finite(by_seed.per_dimension._asdict()[name]),
+        }
+        for name, part in summed["parts"].items()
     }
+    return {**summed, "parts": parts, "resolved": by_seed.resolved.tolist()}
 
 
 def _finite(values: np.ndarray | float) -> Any:

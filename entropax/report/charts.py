@@ -91,7 +91,7 @@ def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
     lines = [row for run, series in thinned for row in seed_rows(run.name, series, run.facts.seeds)]
     middles = [row for run, series in thinned for row in middle_rows(run.name, series, interval=plot.interval)]
     y = alt.Y("v:Q", title=plot.axis, scale=_scale(plot, runs, lines), axis=_y_axis(plot, lines))
-    x = alt.X("s:Q", title=None, axis=alt.Axis(labelExpr=_LABEL, tickCount=5), scale=alt.Scale(nice=False, zero=False))
+    x = alt.X("s:Q", title=None, axis=number_axis(), scale=alt.Scale(nice=False, zero=False))
     colour = alt.Color("r:N", legend=None, scale=_run_colours(runs))
     seeds = alt.Chart(alt.InlineData(values=lines)).mark_line(strokeWidth=1, opacity=0.3)
     middle = alt.Chart(alt.InlineData(values=middles))
@@ -113,7 +113,7 @@ def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
         del layers[-4]
     if len(middles) == len(runs):  # A single row has no line to draw.
         layers[-1] = middle.mark_point(filled=True, size=60).encode(x=x, y=y, color=colour, tooltip=_tooltip(runs))
-    return _finish(plot.metric, plot.title, plot.caption, alt.layer(*layers), plot.height)
+    return finish(plot.metric, plot.title, plot.caption, alt.layer(*layers), plot.height)
 
 
 def heat_map(run: Run, index: int) -> Chart | None:
@@ -151,7 +151,7 @@ def heat_map(run: Run, index: int) -> Chart | None:
     )
     caption = "Standard deviation of a centred squashed Gaussian with the same entropy, in [-1, 1]; mean over seeds."
     height = int(np.clip(22 * dimensions, 44, 440))
-    return _finish(f"sigma-{index}", f"Sigma per action dimension: {run.name}", caption, chart, height)
+    return finish(f"sigma-{index}", f"Sigma per action dimension: {run.name}", caption, chart, height)
 
 
 def _scaled(plot: Plot, run: Run) -> Series:
@@ -171,8 +171,13 @@ def _scale(plot: Plot, runs: Sequence[Run], lines: Sequence[dict[str, Any]]) -> 
 
 def _y_axis(plot: Plot, lines: Sequence[dict[str, Any]]) -> alt.Axis:
     if plot.scale == "linear":
-        return alt.Axis(labelExpr=_LABEL, tickCount=5)
+        return number_axis()
     return alt.Axis(labelExpr=_LABEL, values=_log_ticks([row["v"] for row in lines]))
+
+
+def number_axis() -> alt.Axis:
+    """An axis of plain numbers."""
+    return alt.Axis(labelExpr=_LABEL, tickCount=5)
 
 
 def _log_scale(values: Sequence[float]) -> alt.Scale:
@@ -243,8 +248,9 @@ def _references(plot: Plot, runs: Sequence[Run]) -> list[alt.Chart]:
     return layers
 
 
-def _finish(
+def finish(
     metric: str, title: str, caption: str, chart: alt.Chart | alt.LayerChart | alt.FacetChart, height: int
 ) -> Chart:
+    """A chart as wide as its place on the page."""
     sized = chart.properties(width="container", height=height, background="transparent")
     return Chart(metric.replace("/", "-").replace("_", "-"), title, caption, sized.to_dict())

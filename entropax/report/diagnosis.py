@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from entropax.diagnostics.changes import RunAttribution
 from entropax.diagnostics.readers import Known, read_log
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series
 from entropax.errors import EntropaxError
-from entropax.loops.snapshots import RunAttribution, attribute_run
+from entropax.report.explain import explain
 from entropax.report.read import read_run
-from entropax.runs import checkpoint_steps
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,10 @@ class Diagnosis:
     verdict: Verdict
     notes: tuple[str, ...]
     """What was left out, assumed or derived, one sentence each."""
-    attribution: RunAttribution | None
-    """What moved the entropy between two checkpoints, where a run of ours has two that can be read."""
+    attribution: RunAttribution | None = None
+    """What moved the entropy from the oldest snapshot to the newest, where a run of ours has two that can be read."""
+    pieces: tuple[RunAttribution, ...] = ()
+    """The same from each snapshot to the next."""
 
 
 def diagnose(
@@ -55,22 +57,14 @@ def diagnose(
         judged = verdict(log.series, log.facts)
         seeds = zip(log.facts.seeds, log.sources, strict=True)
         notes = tuple(f"Seed {seed}: {source}" for seed, source in seeds) if len(log.sources) > 1 else ()
-        found.append(Diagnosis(name, log.library.name, log.series, log.facts, judged, notes + log.notes, None))
+        found.append(Diagnosis(name, log.library.name, log.series, log.facts, judged, notes + log.notes))
     return found
 
 
 def _own(path: Path, known: Known) -> Diagnosis:
     run = read_run(path)
     facts = replace(run.facts, baselines={**run.facts.baselines, **dict(known.baselines)})
-    attribution, notes = _attribution(path)
-    return Diagnosis(run.name, "Entropax", run.series, facts, verdict(run.series, facts), notes, attribution)
-
-
-def _attribution(path: Path) -> tuple[RunAttribution | None, tuple[str, ...]]:
-    """What moved the entropy; or why that cannot be said, unless there simply are no two checkpoints yet."""
-    if len(checkpoint_steps(path)) < 2:
-        return None, ()
-    try:
-        return attribute_run(path), ()
-    except EntropaxError as error:
-        return None, (f"The entropy's change is not attributed: {error}",)
+    found = explain(path, verdict(run.series, facts), run.series, facts)
+    return Diagnosis(
+        run.name, "Entropax", run.series, facts, found.verdict, found.notes, found.attribution, found.pieces
+    )

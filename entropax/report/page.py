@@ -7,9 +7,12 @@ from html import escape
 from importlib import resources
 from typing import Any
 
+from entropax.diagnostics.changes import Part
 from entropax.diagnostics.findings import Finding, Kind
 from entropax.diagnostics.window import ENOUGH_ROWS, number
+from entropax.report.attribution import NAMES, line, sentence
 from entropax.report.charts import Chart
+from entropax.report.explain import Explained
 from entropax.report.read import Run
 from entropax.runs import RunEvent
 
@@ -139,25 +142,35 @@ def _finding(finding: Finding) -> str:
     causes = "".join(f"<li>{text(cause)}</li>" for cause in finding.causes)
     remedies = "".join(f"<li>{text(remedy)}</li>" for remedy in finding.remedy)
     first, last = finding.steps
+    moved = "" if finding.change is None else f"<p>What moved the entropy: {text(line(finding.change))}.</p>"
     return (
         f'<div class="finding"><p><strong>{text(finding.explanation)}</strong></p>'
         f'<p class="note">{text(finding.severity.value.capitalize())}, rule {text(finding.rule)}, '
         f"steps {first:,} to {last:,}, seeds {seeds}.</p>"
         f"{_numbers((name, value, '') for name, value in finding.numbers.items())}"
-        f"<p>Likely causes, in order:</p><ol>{causes}</ol>"
+        f"{moved}<p>Likely causes, in order:</p><ol>{causes}</ol>"
         f"<p>What to change:</p><ul>{remedies}</ul></div>"
     )
 
 
-def legend(runs: Sequence[Run], colours: int) -> str:
-    """Names the runs' colours; empty where there is one run."""
-    if len(runs) < 2:
+def legend(colours: Mapping[str, str]) -> str:
+    """Names colours, in CSS; empty where there are fewer than two to tell apart."""
+    if len(colours) < 2:
         return ""
     items = [
-        f'<li><span class="swatch" style="background:var(--run-{index % colours})"></span>{text(run.name)}</li>'
-        for index, run in enumerate(runs)
+        f'<li><span class="swatch" style="background:{colour}"></span>{text(name)}</li>'
+        for name, colour in colours.items()
     ]
     return f'<ul class="legend">{"".join(items)}</ul>'
+
+
+def moved(found: Explained, colours: Mapping[Part, str]) -> str:
+    """The change of entropy over the whole run in words, and the names of the parts' colours; empty where unknown."""
+    if found.attribution is None:
+        return ""
+    change = found.attribution.change()
+    names = {NAMES[part]: colour for part, colour in colours.items()}
+    return f"<p>In all, {text(line(change))}. {text(sentence(change))}</p>{legend(names)}"
 
 
 def figure(chart: Chart) -> str:
@@ -168,12 +181,11 @@ def figure(chart: Chart) -> str:
     )
 
 
-def missing(titles: Sequence[str]) -> str:
-    """Says which charts have no data, and why that may be."""
-    if not titles:
-        return ""
+def missing(titles: Sequence[str], notes: Sequence[str]) -> str:
+    """Says which charts have no data, and why that may be; and what else is not there."""
     why = "never logged, or never finite: the run is short, still warming up, or its settings do not produce them"
-    return f'<p class="note">Not shown: {text(", ".join(titles))} ({why}).</p>'
+    lines = [f"Not shown: {', '.join(titles)} ({why})."] if titles else []
+    return "".join(f'<p class="note">{text(one)}</p>' for one in (*lines, *notes))
 
 
 def events(runs: Sequence[Run]) -> str:

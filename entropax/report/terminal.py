@@ -44,7 +44,7 @@ def text(diagnosis: Diagnosis, levels: str = BLOCKS) -> str:
     for finding in diagnosis.verdict.findings:
         lines += ["", *_finding(finding, diagnosis.series, diagnosis.facts, levels)]
     if diagnosis.attribution is not None:
-        lines += ["", *attribution.lines(diagnosis.attribution)]
+        lines += ["", *attribution.lines(diagnosis.attribution, diagnosis.pieces)]
     if diagnosis.verdict.unjudged:
         lines += ["", f"{len(diagnosis.verdict.unjudged)} of {len(RULES)} rules not judged, for want of:"]
         lines += [f"  {rule}: {', '.join(missing)}" for rule, missing in diagnosis.verdict.unjudged]
@@ -69,6 +69,8 @@ def _finding(finding: Finding, series: Mapping[str, Series], facts: Facts, level
     if finding.evidence in series:
         chosen = [index for index, seed in enumerate(facts.seeds) if seed in finding.seeds]
         lines.append(f"  {finding.evidence}  {chart(series[finding.evidence], chosen, levels)}")
+    if finding.change is not None:
+        lines += _wrapped(f"what moved the entropy: {attribution.line(finding.change)}")
     lines += [part for rank, cause in enumerate(finding.causes, 1) for part in _wrapped(f"cause {rank}: {cause}")]
     return lines + [f"  try: {remedy}" for remedy in finding.remedy]
 
@@ -96,11 +98,13 @@ def as_json(diagnosis: Diagnosis) -> dict[str, Any]:
                 "explanation": finding.explanation,
                 "causes": list(finding.causes),
                 "remedy": list(finding.remedy),
+                "change": None if finding.change is None else attribution.change_as_json(finding.change),
             }
             for finding in judged.findings
         ],
         "unjudged": {rule: list(missing) for rule, missing in judged.unjudged},
         "attribution": None if diagnosis.attribution is None else attribution.as_json(diagnosis.attribution),
+        "pieces": [attribution.as_json(piece) for piece in diagnosis.pieces],
         "notes": list(diagnosis.notes),
     }
 

@@ -1,11 +1,9 @@
-"""The run folder: manifest, metrics log, checkpoints, TensorBoard events, exported policies."""
+"""The run folder: manifest, metrics log, checkpoints, snapshots, TensorBoard events, exported policies."""
 
 from entropax.runs.atomic import RunWriteError
 from entropax.runs.checkpoint import (
     CheckpointReadError,
     CheckpointWriteError,
-    StoredCheckpoint,
-    checkpoint_steps,
     read_checkpoint_meta,
     restore_checkpoint,
     save_checkpoint,
@@ -21,6 +19,7 @@ from entropax.runs.manifest import (
 )
 from entropax.runs.metrics_log import MetricsLog, MetricsRow, MetricsTable, RunEvent, read_metrics
 from entropax.runs.policy_file import export_policy, load_policy, read_policy_description
+from entropax.runs.snapshot_files import drop_snapshots_after, load_snapshot, save_snapshot, snapshot_steps
 
 __all__ = [
     "CheckpointReadError",
@@ -31,15 +30,15 @@ __all__ = [
     "RunEvent",
     "RunManifest",
     "RunWriteError",
-    "StoredCheckpoint",
-    "checkpoint_steps",
     "create_run",
     "current_commit",
+    "drop_snapshots_after",
     "export_policy",
     "from_config",
     "installed_versions",
     "known_types",
     "load_policy",
+    "load_snapshot",
     "new_manifest",
     "read_checkpoint_meta",
     "read_manifest",
@@ -47,5 +46,7 @@ __all__ = [
     "read_policy_description",
     "restore_checkpoint",
     "save_checkpoint",
+    "save_snapshot",
+    "snapshot_steps",
     "to_config",
 ]

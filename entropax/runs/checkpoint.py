@@ -13,14 +13,13 @@ import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from entropax.errors import EntropaxError
 from entropax.runs.atomic import RunWriteError, check_schema, explain, fsync_file, fsync_folder, write_json
-from entropax.runs.tensors import Records, fill, name_leaves, read_records
+from entropax.runs.tensors import fill, name_leaves, read_records
 
 SCHEMA = 2
 _NAME = re.compile(r"step_(\d+)(?:_r(\d+))?")
@@ -210,58 +209,3 @@ def restore_checkpoint(folder: Path, like: PyTree) -> tuple[PyTree, dict[str, An
     except (OSError, SafetensorError) as cause:
         raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(older)}") from cause
     return fill(like, tensors, read_records(content["leaves"])), content["meta"], newest.step
-
-
-def checkpoint_steps(folder: Path) -> list[int]:
-    """The steps of all checkpoints of a run, oldest first; reads none of them."""
-    return sorted({place.step for place in _places(folder)})
-
-
-class StoredCheckpoint:
-    """One checkpoint of a run, checked once and then read in parts, so that no replay need fit in memory twice.
-
-    Args:
-        folder: the run folder.
-        step: one of `checkpoint_steps(folder)`; of several saves of it, the newest.
-
-    Raises:
-        CheckpointReadError: it is missing or damaged.
-    """
-
-    meta: dict[str, Any]
-    """What was saved beside the arrays."""
-
-    def __init__(self, folder: Path, step: int):
-        places = [place for place in _places(folder) if place.step == step]
-        if not places:
-            raise CheckpointReadError(
-                f"{folder} holds no checkpoint of step {step}, only of {checkpoint_steps(folder)}. The run may have "
-                "removed it while it was looked for: try again."
-            )
-        content = _read_meta(places[-1])
-        self._file = places[-1].path / _STATE
-        self._records: Records = read_records(content["leaves"])
-        self.meta = content["meta"]
-
-    def part(self, prefix: str, like: PyTree) -> PyTree:
-        """Rebuilds the subtree whose leaves' key paths begin with `prefix`.
-
-        Raises:
-            CheckpointReadError: the file has gone.
-            EntropaxError: it has other leaves than `like`.
-        """
-        names = [name for name in self._records if re.match(re.escape(prefix) + r"(?=[.\[]|$)", name)]
-        tensors = {name.removeprefix(prefix): self.block(name) for name in names}
-        return fill(like, tensors, {name.removeprefix(prefix): self._records[name] for name in names})
-
-    def block(self, name: str, *index: int) -> np.ndarray:
-        """The memory of one leaf, or of what lies at an index of its first axes.
-
-        Raises:
-            CheckpointReadError: the file has gone, or holds no such leaf.
-        """
-        try:
-            with safe_open(self._file, framework="np") as file:
-                return file.get_slice(name)[index] if index else file.get_tensor(name)
-        except (OSError, SafetensorError) as cause:
-            raise CheckpointReadError(f"Cannot read {name} of {self._file}: {cause}. Try again.") from cause

@@ -1,19 +1,13 @@
 """A policy to share: one safetensors file that carries its own description."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import PyTree
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from entropax.errors import EntropaxError
-from entropax.runs.atomic import check_schema, write_bytes
-from entropax.runs.tensors import Records, fill, name_leaves, read_records
-
-SCHEMA = 1
+from entropax.runs.tensor_file import read_tensor_file, write_tensor_file
+from entropax.runs.tensors import Records, fill
 
 
 def export_policy(path: Path, actor_params: PyTree, description: dict[str, Any]) -> None:
@@ -28,25 +22,11 @@ def export_policy(path: Path, actor_params: PyTree, description: dict[str, Any])
         RunWriteError: the file cannot be written.
         EntropaxError: a leaf is not an array, or the description is not JSON.
     """
-    tensors, records = name_leaves(actor_params)
-    try:
-        header = json.dumps({"schema": SCHEMA, "description": description, "leaves": records}, allow_nan=False)
-    except (TypeError, ValueError) as cause:
-        raise EntropaxError(f"The description of {path} is not JSON: {cause}. Pass finite plain values.") from cause
-    write_bytes(path, save(tensors, {"entropax": header}))
+    write_tensor_file(path, actor_params, description)
 
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], Records, dict[str, Any]]:
-    try:
-        with safe_open(path, framework="np") as file:
-            header = (file.metadata() or {}).get("entropax")
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        content = check_schema(json.loads(header or "null"), SCHEMA, path)
-    except (OSError, SafetensorError, json.JSONDecodeError) as cause:
-        raise EntropaxError(f"{path} is no readable policy file: {cause}. Export the policy again.") from cause
-    if not isinstance(content.get("description"), dict):
-        raise EntropaxError(f"{path} carries no description of its policy. Export the policy again.")
-    return tensors, read_records(content.get("leaves")), content["description"]
+    return read_tensor_file(path, "policy", "Export the policy again.")
 
 
 def read_policy_description(path: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tensorboardX import SummaryWriter
 from entropax import PI, SAC, Dense, Dual, EachDimension, Fixed, MetaSAC, StepRule, Training, fit
 from entropax.cli import commands, main
 from entropax.diagnostics.dialects import ENTROPAX, Knob
-from entropax.report import read_run
+from entropax.report import read_run, write_report
 from entropax.runs import to_config
 from entropax.temperature import Clamp
 
@@ -221,7 +221,7 @@ def test_a_run_that_is_still_being_written_is_judged_up_to_its_last_whole_line(t
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Two seeds of ours with two checkpoints."""
+    """Two seeds of ours with three snapshots."""
     algorithm = SAC(torso=Dense((16, 16)), batch_size=32, actor_learning_rate=1e-3, critic_learning_rate=1e-3)
     loop = Training(steps=600, warmup=100, capacity=2_000, log_every=200, evaluate_every=0, checkpoint_every=300)
     root = tmp_path_factory.mktemp("attributed")
@@ -230,7 +230,7 @@ def trained(tmp_path_factory):
 
 def test_a_run_of_ours_says_what_moved_its_entropy(trained, capsys):
     _, out, _ = ended(capsys, trained)
-    block = re.search(r"^entropy, steps 400 to 600: (.*) nats per dimension, mean of 2 seeds, of which$", out, re.M)
+    block = re.search(r"^entropy, steps 100 to 600: (.*) nats per dimension, mean of 2 seeds, of which$", out, re.M)
     assert block is not None
     rows = re.findall(r"^  ([a-z' ]+?) +(\S+) \+/- (\S+)$", out, re.M)
     assert [name for name, *_ in rows] == ["state shift", "saturation", "alpha", "critic's landscape", "remainder"]
@@ -242,26 +242,39 @@ def test_a_run_of_ours_says_what_moved_its_entropy(trained, capsys):
 def test_json_has_every_part_of_every_seed(trained, capsys):
     _, out, _ = ended(capsys, trained, "--json")
     found = json.loads(out)[0]["attribution"]
-    assert (found["steps"], found["unit"]) == ([400, 600], "nats per dimension")
+    assert (found["steps"], found["unit"]) == ([100, 600], "nats per dimension")
     seeds = {name: np.asarray(part["seeds"]) for name, part in found["parts"].items()}
     np.testing.assert_allclose(sum(seeds[name] for name in seeds if name != "whole"), seeds["whole"], atol=3e-6)
     assert found["parts"]["alpha"]["mean"] == pytest.approx(np.mean(seeds["alpha"]))
     assert min(part["error"] for part in found["parts"].values()) >= 0
 
 
-def test_without_two_checkpoints_nothing_is_said_of_it(tmp_path, capsys):
+def test_json_has_the_pieces_of_the_run(trained, capsys):
+    _, out, _ = ended(capsys, trained, "--json")
+    assert [piece["steps"] for piece in json.loads(out)[0]["pieces"]] == [[100, 400], [400, 600]]
+
+
+def test_the_page_of_a_run_of_ours_has_its_parts(trained, tmp_path):
+    html = write_report([trained], tmp_path / "one.html", command="entropax report one").read_text("utf-8")
+    assert "In all, steps 100 to 600, " in html
+    assert 'id="chart-entropy-parts"' in html
+    both = write_report([trained, trained], tmp_path / "two.html", command="entropax report two").read_text("utf-8")
+    assert "chart-entropy-parts" not in both
+
+
+def test_without_two_snapshots_nothing_is_said_of_it(tmp_path, capsys):
     _, out, _ = ended(capsys, write_run(tmp_path / "run", -1.0), "--json")
     (run,) = json.loads(out)
-    assert (run["attribution"], run["notes"]) == (None, [])
+    assert (run["attribution"], run["pieces"], run["notes"]) == (None, [], [])
 
 
-def test_a_damaged_checkpoint_is_a_note(trained, tmp_path, capsys):
+def test_a_damaged_snapshot_is_a_note(trained, tmp_path, capsys):
     shutil.copytree(trained, tmp_path / "run")
-    state = tmp_path / "run" / "checkpoints" / "step_000000400" / "state.safetensors"
-    state.write_bytes(state.read_bytes()[:-1])
+    file = tmp_path / "run" / "snapshots" / "step_000000400.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
     _, out, _ = ended(capsys, tmp_path / "run")
     assert "note: The entropy's change is not attributed: " in out
-    assert "does not match its digest" in out
+    assert "is no readable snapshot file" in out
     assert "of which" not in out
 
 

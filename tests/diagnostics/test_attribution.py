@@ -1,6 +1,7 @@
 """The parts of an entropy change: exact in sum, right on known plants, and as uncertain as they say."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array, Float
 
-from entropax.diagnostics.attribution import Attribution, Parts, Snapshot, attribute
+from entropax.diagnostics.attribution import Attribution, Parts, Snapshot, attribute, piece, total
 from entropax.distributions import tanh_normal_entropy
 from entropax.networks import AbstractNetwork, Actor, Critic, HostFunction
 
@@ -179,7 +180,7 @@ def test_a_convex_critic_asks_for_no_spread_and_explains_none():
         for policy, alpha in ((wide, 0.3), (narrow, 0.1))
     )
     attribution = attribute(before, after, key=KEY)
-    assert attribution.resolved.tolist() == [True, False]
+    assert attribution.resolved.tolist() == [[True, False]]
     parts = attribution.per_dimension
     assert parts.alpha[1] == parts.critic[1] == 0.0
     np.testing.assert_allclose(parts.remainder[1], parts.whole[1], atol=1e-6)
@@ -223,3 +224,30 @@ def test_compiled_and_over_seeds_it_is_the_same():
         alone = attribute(old, new, key=keys[index])
         for one, other in zip(jax.tree.leaves(alone), jax.tree.leaves(together), strict=True):
             np.testing.assert_allclose(one, other[index], atol=2e-5)
+
+
+def test_a_sum_of_pieces_has_its_parts_and_the_error_of_its_ends():
+    """Three moments of one policy: whatever the middle one's states are, they add nothing to the whole or its error."""
+    policy = Stated(numbers(0.0, -1.0), numbers(0.5, 0.3))
+    moments = [
+        snapshot(policy, numbers(1.0), numbers(0.3), states(seed, centre), numbers(0.0))
+        for seed, centre in enumerate((0.0, 2.0, 0.4))
+    ]
+    pieces = [piece(one, other, key=KEY) for one, other in itertools.pairwise(moments)]
+    summed, direct = total(pieces), attribute(moments[0], moments[2], key=KEY)
+    for part in Parts._fields:
+        added = sum(getattr(one.per_dimension, part) for one in pieces)
+        np.testing.assert_allclose(getattr(summed.per_dimension, part), added, atol=1e-6, err_msg=part)
+    for name in ("parts", "errors"):
+        mine, theirs = getattr(summed, name), getattr(direct, name)
+        np.testing.assert_allclose([mine.whole, mine.states], [theirs.whole, theirs.states], rtol=1e-4, err_msg=name)
+    assert summed.resolved.shape == (2, 1)
+
+
+def test_errors_of_one_dimension_alone_are_those_of_the_mean():
+    moments = [
+        snapshot(Stated(numbers(0.0, s), numbers(0.1, 0.2)), numbers(1.0), numbers(0.3), states(0), numbers(0.0))
+        for s in (-1.0, -2.0)
+    ]
+    found = attribute(*moments, key=KEY)
+    np.testing.assert_allclose([each[0] for each in found.errors_per_dimension], found.errors, rtol=1e-5)

@@ -23,8 +23,6 @@ from entropax.errors import EntropaxError
 from entropax.runs import (
     CheckpointReadError,
     CheckpointWriteError,
-    StoredCheckpoint,
-    checkpoint_steps,
     read_checkpoint_meta,
     restore_checkpoint,
     save_checkpoint,
@@ -388,30 +386,3 @@ def test_files_are_as_readable_as_the_umask_says(tmp_path):
         os.umask(before)
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (folder, *folder.iterdir())}
     assert modes == {folder.name: "0o750", "state.safetensors": "0o640", "meta.json": "0o640"}
-
-
-def test_a_checkpoint_is_read_in_parts(tmp_path):
-    tree = {"a": [state(), {"x": jnp.arange(6.0).reshape(2, 3)}], "ab": jnp.zeros(2)}
-    for step in (10, 20, 20):
-        save_checkpoint(tmp_path, step, tree, {"step": step}, keep=3)
-    assert checkpoint_steps(tmp_path) == [10, 20]
-    stored = StoredCheckpoint(tmp_path, 10)
-    assert stored.meta == {"step": 10}
-    inner = stored.part("['a'][0].inner", jax.eval_shape(lambda: state().inner))
-    np.testing.assert_array_equal(inner.weight, state().inner.weight)
-    np.testing.assert_array_equal(stored.block("['a'][1]['x']", 1), [3.0, 4.0, 5.0])
-    np.testing.assert_array_equal(stored.block("['a'][1]['x']"), tree["a"][1]["x"])
-    with pytest.raises(EntropaxError, match="other leaves than this configuration"):
-        stored.part("['a'][1]", {"y": jnp.zeros(2)})
-    with pytest.raises(CheckpointReadError, match="Cannot read nothing"):
-        stored.block("nothing")
-    with pytest.raises(CheckpointReadError, match=r"no checkpoint of step 15, only of \[10, 20\]"):
-        StoredCheckpoint(tmp_path, 15)
-
-
-def test_a_part_of_a_damaged_checkpoint_is_refused(tmp_path):
-    folder = save_checkpoint(tmp_path, 10, {"x": jnp.zeros(3)}, {})
-    tensors = folder / "state.safetensors"
-    tensors.write_bytes(tensors.read_bytes()[:-1] + b"\x01")
-    with pytest.raises(CheckpointReadError, match="does not match its digest"):
-        StoredCheckpoint(tmp_path, 10)
