@@ -39,9 +39,10 @@ def write_page(cells: Sequence[Cell], dense: Sequence[str], output: Path, *, com
 
 
 def write_results(cells: Sequence[Cell], output: Path, *, command: str) -> Path:
-    """Writes the numbers as JSON: late returns by seed, evaluations, and the series over seeds, rounded."""
-    content = {"schema": 1, "experiment": "collapse", "command": command, "cells": [_json(cell) for cell in cells]}
-    write_bytes(output, (json.dumps(content, indent=1, allow_nan=False) + "\n").encode())
+    """Writes the numbers as JSON, a line a cell: returns by seed; entropy and alpha as interquartile means; rounded."""
+    head = json.dumps({"schema": 1, "experiment": "collapse", "command": command})[:-1]
+    lines = ",\n".join(json.dumps(_json(cell), allow_nan=False) for cell in cells)
+    write_bytes(output, f'{head}, "cells": [\n{lines}\n]}}\n'.encode())
     return output
 
 
@@ -49,9 +50,10 @@ def _json(cell: Cell) -> dict[str, Any]:
     def rounded(values: np.ndarray) -> Any:
         return [rounded(row) for row in values] if values.ndim > 1 else [plain(float(value)) for value in values]
 
-    series = ("returns", "evaluation_steps", "evaluations", "rows", "entropy", "alpha")
     fields = {name: vars(cell)[name] for name in ("env", "law", "steps", "solved")}
-    return fields | {"seeds": cell.seeds} | {name: rounded(vars(cell)[name]) for name in series}
+    by_seed = {name: rounded(vars(cell)[name]) for name in ("returns", "evaluation_steps", "evaluations", "rows")}
+    middle = {name: rounded(interquartile_mean(vars(cell)[name])) for name in ("entropy", "alpha")}
+    return fields | {"seeds": cell.seeds} | by_seed | middle
 
 
 def _about(cells: Sequence[Cell]) -> str:

@@ -151,3 +151,4 @@ def test_page_and_results_hold_the_cells(tmp_path):
     content = json.loads(write_results(GRID, tmp_path / "results.json", command="c").read_text())
     assert [one["law"] for one in content["cells"]] == ["Dual", "Dual, target 0", "Dual"]
     assert content["cells"][1]["returns"] == [200.0] * 4
+    assert content["cells"][0]["entropy"] == [0.5] * 2 + [-0.5] * 8, "the seeds' interquartile mean"
