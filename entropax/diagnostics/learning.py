@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
+from scipy.stats import linregress
 
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.window import ENOUGH_ROWS
@@ -57,6 +58,19 @@ class Learning(NamedTuple):
         """Share of the run's whole gain that had been made by a step; 0 where nothing was learned."""
         done = int(np.searchsorted(self.ends, step, side="right"))
         return float(self.gains[done - 1] / self.gains[-1]) if self.learned and done else 0.0
+
+
+def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
+    """Whether returns rise over the last half of the run: by two standard errors of their slope and `LEAST_GAIN`.
+
+    It sees a slow rise that no single quarter shows.
+    """
+    half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2 if len(steps) else np.zeros(0, bool)
+    if half.sum() < ENOUGH_ROWS or np.ptp(values[half]) == 0:
+        return False
+    fit = linregress(steps[half], values[half])
+    gain = fit.slope * float(np.ptp(steps[half]))
+    return bool(fit.slope > 2 * fit.stderr and gain > LEAST_GAIN * float(np.abs(values).max()))
 
 
 def returns(one: OneSeed) -> tuple[np.ndarray, np.ndarray]:
