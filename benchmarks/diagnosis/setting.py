@@ -1,13 +1,13 @@
 """A setting of the benchmark: what is trained, what its run folder says of it, and when it counts as solved."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
+from episodes import baselines, deterministic
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.sac import SAC
@@ -17,14 +17,15 @@ from entropax.loops.device_lane import DeviceLane
 from entropax.loops.driver import Driver
 from entropax.loops.fit import prepare
 from entropax.loops.progress import Display
-from entropax.loops.run import Run, load, spec_to_json
+from entropax.loops.run import POLICY, Run, actors_like, load, spec_to_json
 from entropax.loops.training import Training
 from entropax.networks import Dense
-from entropax.runs import MetricsLog, create_run, new_manifest, to_config
+from entropax.runs import MetricsLog, create_run, load_policy, new_manifest, to_config
 from entropax.temperature import AbstractTemperature
-from entropax.types import continuous
 
 SEEDS = (0, 1, 2, 3)
+OUTCOME_EPISODES = 100
+"""The standard error of a pendulum's mean return, 90 an episode, is then 9."""
 BASELINE_EPISODES = 10
 """As `entropax diagnose --env` plays."""
 
@@ -51,7 +52,7 @@ class Setting:
 
     @property
     def training(self) -> Training:
-        """The loop's settings: 40 rows and 10 evaluations a run, so that late returns are means of 20 episodes."""
+        """The loop's settings: 40 rows and 10 evaluations a run."""
         return Training(
             steps=self.steps,
             warmup=500,
@@ -72,15 +73,38 @@ def sac(law: AbstractTemperature[Any], rate: float = 1e-3) -> SAC:
 
 
 def trained(setting: Setting, root: Path) -> Run:
-    """The finished run of a setting: a kept one of the same settings, or a new one."""
-    folder = root / setting.name.replace("/", "-").replace(" ", "-")
-    for path in sorted(folder.glob("*/run.json")):
+    """The finished run of a setting: a kept one, or a new one."""
+    kept = finished(setting, root)
+    return _train(setting, _folder(setting, root)) if kept is None else kept
+
+
+def finished(setting: Setting, root: Path) -> Run | None:
+    """The kept run of a setting, trained to its end with the same settings; None where there is none."""
+    asked = (to_config(setting.declared), to_config(setting.training), SEEDS)
+    for path in sorted(_folder(setting, root).glob("*/run.json")):
         run = load(path.parent)
-        asked = (to_config(setting.declared), to_config(setting.training), SEEDS)
         same = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) == asked
         if same and any(event.name == "finished" for event in run.metrics.events):
             return run
-    return _train(setting, folder)
+    return None
+
+
+def outcome(setting: Setting, run: Run) -> list[float]:
+    """Mean return of each seed's last policy over `OUTCOME_EPISODES` deterministic episodes; kept beside the run.
+
+    A run's own evaluations play the same few starts each time, whose luck would decide who counts as solved.
+    """
+    kept = run.path / "outcome.json"
+    if not kept.exists():
+        actors, _ = load_policy(run.path / POLICY, actors_like(setting.algorithm, run.spec, len(SEEDS)))
+        keys = jax.random.split(jax.random.key(11), OUTCOME_EPISODES)
+        returns = deterministic(setting.environment, jax.tree.map(jnp.asarray, actors), keys)
+        kept.write_text(json.dumps([float(one) for one in returns]) + "\n")
+    return json.loads(kept.read_text())
+
+
+def _folder(setting: Setting, root: Path) -> Path:
+    return root / setting.name.replace("/", "-").replace(" ", "-")
 
 
 def _train(setting: Setting, folder: Path) -> Run:
@@ -88,13 +112,15 @@ def _train(setting: Setting, folder: Path) -> Run:
     prepare(len(SEEDS))
     environment: Episodes[Any] = setting.environment
     lane = DeviceLane(setting.algorithm, environment, setting.training, SEEDS, jax.local_devices()[0])
+    zero, uniform = baselines(environment, jax.random.split(jax.random.key(7), BASELINE_EPISODES))
+    untrained = {"return_of_zero_action": float(zero), "return_of_uniform_policy": float(uniform)}
     manifest = new_manifest(
         algorithm=to_config(setting.declared),
         environment={"id": setting.name, "backend": "jax", "num_envs": 1},
         training=to_config(setting.training),
         seeds=SEEDS,
         spec=spec_to_json(lane.spec),
-        baselines={"entropy_maximum_per_dimension": max_tanh_normal_entropy(), **baselines(environment)},
+        baselines={"entropy_maximum_per_dimension": max_tanh_normal_entropy(), **untrained},
     )
     run = Run(create_run(folder, "run", manifest), manifest)
     log = MetricsLog(run.path, SEEDS)
@@ -103,27 +129,3 @@ def _train(setting: Setting, folder: Path) -> Run:
         driver.run()
     log.close()
     return run
-
-
-def baselines(environment: Episodes[Any]) -> dict[str, float]:
-    """Mean returns of the zero action and of uniform actions, as a manifest names them."""
-    bounds = continuous(environment.spec)
-    still = -1 - np.asarray(bounds.low, np.float32) / bounds.half_range
-
-    def episode(key: Key[Array, ""], noise: float) -> Float[Array, ""]:
-        def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
-            state, alive = carry
-            drawn = jax.random.uniform(key, still.shape, jnp.float32, -1, 1)
-            action = bounds.to_environment(noise * drawn + (1 - noise) * still)
-            state, step = environment.step(state, action, key=key)
-            return (state, alive & ~(step.terminated | step.truncated)), jnp.where(alive, step.reward, 0)
-
-        reset_key, key = jax.random.split(key)
-        first = (environment.reset(key=reset_key)[0], jnp.ones((), bool))
-        _, rewards = jax.lax.scan(step, first, jax.random.split(key, environment.time_limit))
-        return jnp.nansum(rewards)
-
-    keys = jax.random.split(jax.random.key(7), BASELINE_EPISODES)
-    returns = jax.jit(jax.vmap(lambda key, noise: jax.vmap(lambda k: episode(k, noise))(key), in_axes=(None, 0)))
-    zero, uniform = np.asarray(returns(keys, jnp.asarray([0.0, 1.0]))).mean(axis=1)
-    return {"return_of_zero_action": float(zero), "return_of_uniform_policy": float(uniform)}
