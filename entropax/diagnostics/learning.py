@@ -7,7 +7,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import linregress
 
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.window import ENOUGH_ROWS
@@ -68,9 +67,9 @@ def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
     half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2 if len(steps) else np.zeros(0, bool)
     if half.sum() < ENOUGH_ROWS or np.ptp(values[half]) == 0:
         return False
-    fit = linregress(steps[half], values[half])
-    gain = fit.slope * float(np.ptp(steps[half]))
-    return bool(fit.slope > 2 * fit.stderr and gain > LEAST_GAIN * float(np.abs(values).max()))
+    time = (steps[half] - steps[half][0]) / np.ptp(steps[half])
+    (gain, _), covariance = np.polyfit(time, values[half], 1, cov=True)
+    return bool(gain > 2 * np.sqrt(covariance[0, 0]) and gain > LEAST_GAIN * np.abs(values).max())
 
 
 def returns(one: OneSeed) -> tuple[np.ndarray, np.ndarray]:
