@@ -29,7 +29,7 @@ from entropax.loops.run import Run
 from entropax.report.read import read_run
 from entropax.runs import installed_versions
 
-RESULTS = Path(__file__).resolve().parent / "results.json"
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "diagnosis.json"
 
 
 def in_turn() -> list[tuple[Setting, Fault | None]]:
@@ -114,9 +114,11 @@ def write(seeds: list[Judged]) -> None:
             }
             for half in (TUNING, HELD_OUT)
         },
-        "seeds": [dataclasses.asdict(one) for one in seeds],
     }
-    RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+    told = ("setting", "seed", "solved", "on_target", "findings")
+    lines = [json.dumps({name: vars(one)[name] for name in told}) for one in seeds]
+    head = json.dumps(content, indent=1).removesuffix("\n}")
+    RESULTS.write_text(head + ',\n "seeds": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n")
 
 
 def main() -> None:
