@@ -10,8 +10,6 @@ import dataclasses
 import itertools
 import json
 import math
-import shlex
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -100,10 +98,10 @@ def page(seeds: list[Judged], halves: tuple[str, ...]) -> str:
     return "\n\n".join(parts)
 
 
-def write(seeds: list[Judged]) -> None:
+def write(seeds: list[Judged], judge_only: bool) -> None:
     """Every seed's outcome and findings, and both summaries."""
     content = {
-        "command": shlex.join(["python", "benchmarks/diagnosis/run.py", *sys.argv[1:]]),
+        "command": "python benchmarks/diagnosis/run.py" + " --judge-only" * judge_only,
         "versions": installed_versions(),
         "summary": {
             half: {
@@ -136,7 +134,7 @@ def main() -> None:
         print(page(seeds, (TUNING,)))
     else:
         print(page(seeds, (TUNING, HELD_OUT)))
-        write(seeds)
+        write(seeds, parsed.judge_only)
     print(f"\nnot trained: {', '.join(missing) or 'none'}")
 
 
