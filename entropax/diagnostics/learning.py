@@ -59,6 +59,19 @@ class Learning(NamedTuple):
         return float(self.gains[done - 1] / self.gains[-1]) if self.learned and done else 0.0
 
 
+def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
+    """Whether returns rise over the last half of the run: by two standard errors of their slope and `LEAST_GAIN`.
+
+    It sees a slow rise that no single quarter shows.
+    """
+    half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2 if len(steps) else np.zeros(0, bool)
+    if half.sum() < ENOUGH_ROWS or np.ptp(values[half]) == 0:
+        return False
+    time = (steps[half] - steps[half][0]) / np.ptp(steps[half])
+    (gain, _), covariance = np.polyfit(time, values[half], 1, cov=True)
+    return bool(gain > 2 * np.sqrt(covariance[0, 0]) and gain > LEAST_GAIN * np.abs(values).max())
+
+
 def returns(one: OneSeed) -> tuple[np.ndarray, np.ndarray]:
     """Steps and returns of the exploring policy, or of its mode where only that was logged."""
     steps, values = one.rows("rollout/ep_rew_mean")

@@ -78,6 +78,8 @@ def _step(
         "rollout/return_sum": total,
         "rollout/length_sum": jnp.sum(jnp.where(ended, lengths, 0)).astype(jnp.float32),
         "rollout/episodes": episodes,
+        "rollout/terminations": jnp.sum(step.terminated).astype(jnp.float32),
+        "rollout/skipped_steps": jnp.sum(~finite).astype(jnp.float32),
         **broken_steps(step.final_observation, step.reward, action),
     }
     carry = eqx.tree_at(

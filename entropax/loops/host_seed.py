@@ -12,9 +12,13 @@ from entropax.networks import HostPolicy
 from entropax.replay import Draw, HostReplay, pack
 from entropax.types import continuous, transition
 
-_NOTHING = {"rollout/return_sum": 0.0, "rollout/length_sum": 0.0, "rollout/episodes": 0.0} | {
-    f"{BROKEN}{name}": 0.0 for name in STEP_CULPRITS
-}
+_NOTHING = {
+    "rollout/return_sum": 0.0,
+    "rollout/length_sum": 0.0,
+    "rollout/episodes": 0.0,
+    "rollout/terminations": 0.0,
+    "rollout/skipped_steps": 0.0,
+} | {f"{BROKEN}{name}": 0.0 for name in STEP_CULPRITS}
 
 
 class HostSeed:
@@ -71,10 +75,12 @@ class HostSeed:
             self._running["rollout/return_sum"] += float(total)
             self._running["rollout/length_sum"] += float(self._length[ended].sum())
             self._running["rollout/episodes"] += float(ended.sum())
+            self._running["rollout/terminations"] += float(step.terminated.sum())
             self.mean_return = recent_return(self.mean_return, total, ended.sum())
             self._return[ended] = 0
             self._length[ended] = 0
         if not finite.all():
+            self._running["rollout/skipped_steps"] += float((~finite).sum())
             for name, count in broken_steps(step.final_observation, step.reward, action).items():
                 self._running[name] += float(count)
             self._restarts += 1

@@ -34,7 +34,7 @@ STEP_CULPRITS = ("observation of the environment", "reward of the environment", 
 STARTS = 256
 """First observations of episodes that a learner is shown, as many as Meta-SAC (arXiv 2007.01932) stores."""
 
-COUNTS = ("rollout/episodes", "train/skipped_updates")
+COUNTS = ("rollout/episodes", "rollout/terminations", "rollout/skipped_steps", "train/skipped_updates")
 """Metrics that add up."""
 
 

@@ -238,6 +238,90 @@ def test_below_a_baseline_and_still_rising_is_only_a_warning():
     assert found.severity is Severity.WARNING
 
 
+def test_below_a_baseline_a_slow_rise_over_the_last_half_is_a_rise():
+    wiggle = 4 * np.where(np.arange(ROWS) % 2, 1, -1)
+    slow = 50 + wiggle + 20 * np.clip(T - 0.5, 0, 1)
+    baseline = {"zero action": 200.0}
+    assert spoken(run(-1.0, **returns(slow)), baselines=baseline)["below-baseline"].severity is Severity.WARNING
+    flat = spoken(run(-1.0, **returns(50 + wiggle)), baselines=baseline)["below-baseline"]
+    assert flat.severity is Severity.CRITICAL
+
+
+# Networks that stand still, alpha that does not, and how episodes end
+
+
+def norms(actor, critic, updates=UPDATES):
+    counts = {"train/n_updates": column(updates * np.arange(1, ROWS + 1))}
+    return {"train/actor_param_norm": column(actor), "train/critic_param_norm": column(critic)} | counts
+
+
+def test_a_network_whose_norm_stands_still_is_frozen():
+    moving, still = 10 + T, 10 + 5e-4 * T
+    found = spoken(run(-1.0, **norms(moving, still)))["frozen-network"]
+    assert found.severity is Severity.CRITICAL
+    assert "The critic did not change" in found.explanation
+    assert "The actor did not change" in spoken(run(-1.0, **norms(still, moving)))["frozen-network"].explanation
+    assert "frozen-network" not in spoken(run(-1.0, **norms(moving, 10 + 2e-3 * T)))
+    assert "frozen-network" not in spoken(run(-1.0, **norms(moving, still, updates=20)))
+
+
+@pytest.mark.parametrize(
+    ("wave", "speaks"),
+    [
+        (np.where(np.arange(ROWS) % 2, 0.6, -0.6), True),
+        (np.where(np.arange(ROWS) % 2, 0.4, -0.4), False),
+        (1.0 * np.sin(2 * np.pi * 4 * T), False),
+        (5.0 * T, False),
+    ],
+    ids=["thrown about", "little", "long waves", "travelling"],
+)
+def test_alpha_swings_when_it_turns_from_row_to_row(wave, speaks):
+    assert ("alpha-swings" in spoken(run(-1.0, log_alpha=-3 + wave))) == speaks
+
+
+def endings(terminations, lengths, episodes=5.0):
+    return {
+        "rollout/episodes": column(episodes),
+        "rollout/terminations": column(terminations),
+        "rollout/ep_len_mean": column(lengths),
+    }
+
+
+@pytest.mark.parametrize(
+    ("terminations", "lengths", "speaks"),
+    [
+        (5.0, 200.0, True),
+        (5.0, 200.0 - 50 * T, False),
+        (0.0, 200.0, False),
+        (0.0, 200.0 - 50 * T, True),
+        (1.0, 200.0 - 50 * T, False),
+        (5.0, 2.0, False),
+    ],
+    ids=["limit terminates", "tasks end", "limits", "ends are cut short", "both kinds", "a task of two steps"],
+)
+def test_terminations_at_one_length_and_limits_at_many_are_named(terminations, lengths, speaks):
+    assert ("episode-ends" in spoken(run(-1.0, **endings(terminations, lengths)))) == speaks
+
+
+@pytest.mark.parametrize(
+    ("q", "speaks"),
+    [(5.0, False), (0.3, True), (0.6, False), (300.0, True), (90.0, False), (0.3 * np.exp(3 * T), False)],
+    ids=["fits", "too small", "small", "too large", "large", "still growing"],
+)
+def test_q_is_compared_with_what_the_returns_are_worth(q, speaks):
+    # 10 in 200 steps: 0.05 a step, worth 4.33 where episodes end; at most their 10, and 0.2 for the entropy to come.
+    known = {"train/q_mean": column(q), "rollout/ep_len_mean": column(200.0)}
+    assert ("q-off-returns" in spoken(run(-1.0, log_alpha=np.log(1e-3), **known))) == speaks
+
+
+def test_steps_that_were_not_finite_are_counted_and_explain_short_episodes():
+    skipped = {"rollout/skipped_steps": column(np.where(np.arange(ROWS) == 7, 3.0, 0.0))}
+    found = spoken(run(-1.0, **skipped, **endings(0.0, 200.0 - 50 * T)))
+    assert "3 steps were not finite" in found["nonfinite"].explanation
+    assert found["nonfinite"].steps[0] == STEPS[7]
+    assert "episode-ends" not in found
+
+
 # Scale
 
 
@@ -306,7 +390,7 @@ def test_a_short_seed_is_judged_up_to_its_own_end():
 
 def test_every_rule_has_its_own_id_and_silences_only_later_ones():
     ids = [rule.id for rule in RULES]
-    assert len(set(ids)) == len(ids) >= 19
+    assert len(set(ids)) == len(ids) >= 23
     for place, rule in enumerate(RULES):
         assert set(rule.silences) <= set(ids)
         assert [ids.index(other) for other in rule.silences if ids.index(other) < place] == []

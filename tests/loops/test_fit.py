@@ -64,11 +64,27 @@ def test_every_documented_metric_is_finite_in_the_last_row(run):
     np.testing.assert_array_equal(values["train/n_updates"], 500)
     np.testing.assert_array_equal(values["eval/mean_ep_length"], 200)
     np.testing.assert_array_equal(values["rollout/episodes"], 1)
+    np.testing.assert_array_equal(values["rollout/terminations"], 0)
+    np.testing.assert_array_equal(values["rollout/skipped_steps"], 0)
     np.testing.assert_array_equal(values["train/skipped_updates"], 0)
     assert (values["rollout/ep_rew_mean"] < -100).all()
     np.testing.assert_allclose(values["entropy/target"], -1.0)
     np.testing.assert_allclose(values["entropy/nats"] - values["entropy/target"], values["entropy/slack"], rtol=1e-4)
     np.testing.assert_allclose(values["entropy/environment_nats"] - values["entropy/nats"], np.log(2), rtol=1e-4)
+
+
+def _one_step_on_the_host():
+    import gymnasium
+
+    return gymnasium.make("entropax/ConstantReward-v0")
+
+
+@pytest.mark.parametrize("env", ["entropax/ConstantReward-v0", _one_step_on_the_host], ids=["jax", "host"])
+def test_episodes_that_the_environment_ends_are_counted_as_terminations(env, small, loop, tmp_path):
+    short = dataclasses.replace(loop, steps=160, log_every=20, evaluate_every=0)
+    (row, *_) = fit(small, env, short, root=tmp_path, progress=False).metrics.rows[1:]
+    np.testing.assert_array_equal(row.values["rollout/terminations"], 20)
+    np.testing.assert_array_equal(row.values["rollout/episodes"], 20)
 
 
 @pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])

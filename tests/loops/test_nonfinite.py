@@ -64,6 +64,8 @@ def test_skip_goes_on_without_the_step(small, short, tmp_path):
     broken = {name for name, value in last.items() if not np.isfinite(value).all()}
     assert broken <= {"rollout/ep_rew_mean", "rollout/ep_len_mean"}
     np.testing.assert_array_equal([row.values["train/skipped_updates"][0] for row in run.metrics.rows], 0)
+    assert sum(row.values["rollout/skipped_steps"][0] for row in run.metrics.rows) == 1
+    assert sum(row.values["rollout/terminations"][0] for row in run.metrics.rows) == 0
     meta, step = read_checkpoint_meta(run.path)
     assert step == 300
     assert meta["lanes"][0]["workers"][0]["restarts"] == 1

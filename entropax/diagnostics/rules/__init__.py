@@ -8,16 +8,30 @@ import numpy as np
 
 from entropax.diagnostics.findings import Finding, Kind, Severity, worst_first
 from entropax.diagnostics.one_seed import OneSeed
-from entropax.diagnostics.rules import collapse, critic, explosion, numbers, outcome, scale, target
+from entropax.diagnostics.rules import (
+    collapse,
+    critic,
+    endings,
+    explosion,
+    frozen,
+    numbers,
+    outcome,
+    scale,
+    swings,
+    target,
+)
 from entropax.diagnostics.rules.rule import Rule
 from entropax.diagnostics.window import Facts, Series, rows_to_judge
 
 RULES: tuple[Rule, ...] = (
     *numbers.RULES,
+    *frozen.RULES,
     *critic.RULES,
     *explosion.RULES,
     *collapse.RULES,
     *target.RULES,
+    *swings.RULES,
+    *endings.RULES,
     *outcome.RULES,
     *scale.RULES,
 )

@@ -15,6 +15,11 @@ GROWTH = 10.0
 MARGIN = 100.0
 """|Q| above this many times the largest return and entropy value of the run cannot be a value of its rewards; the
 factor leaves room for episodes that a time limit cuts short of 1 / (1 - discount) steps."""
+OFF = 10.0
+"""Factor between Q and what the returns are worth: Q is a mean over stored states, old ones among them, which moves it
+by a factor of a few."""
+SETTLED = 1.5
+"""Factor by which |Q| may still grow from one quarter of the run to the next and count as settled."""
 LEAST_ROWS = 8
 """Two rows a quarter, so that neither is a single batch."""
 
@@ -54,8 +59,54 @@ def diverging_q(one: OneSeed) -> Evidence | None:
     )
 
 
+def off_returns(one: OneSeed) -> Evidence | None:
+    """Q that has settled at a size which the returns do not have: ten times less, or more."""
+    steps, q = one.rows("train/q_mean")
+    _, seen = one.rows("rollout/ep_rew_mean")
+    _, lengths = one.rows("rollout/ep_len_mean")
+    if len(steps) < LEAST_ROWS or not len(seen) or len(seen) != len(lengths):
+        return None
+    late = in_last_quarter(steps)
+    before = (steps >= steps[-1] - (steps[-1] - steps[0]) / 2) & ~late
+    size, earlier = float(np.abs(q[late].mean())), float(np.abs(q[before].mean()))
+    discount = min(one.facts.discount, 1 - 1e-3)
+    bonus = abs(np.nan_to_num(one.late("train/ent_coef") * one.late("entropy/nats"))) / (1 - discount)
+    pace = seen / lengths
+    # What episodes of the mean length are worth if they end there, by the smaller of what is earned late and overall.
+    earned = min(abs(float(pace.mean())), abs(float(pace[-max(len(pace) // 4, 1) :].mean())))
+    least = earned * (1 - discount ** float(lengths.mean())) / (1 - discount)
+    most = max(float(np.abs(pace).max()) / (1 - discount), float(np.abs(seen).max())) + bonus
+    grown = size > SETTLED * earlier
+    low, high = size < least / OFF and bonus < least / 2 and not grown, size > OFF * most
+    if not low and not high:
+        return None
+    side = "less" if low else "more"
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(steps[before][0]), int(steps[-1])),
+        {"|Q|": size, "value of the returns, least": least, "value of the returns, most": most},
+        "train/q_mean",
+        f"Q does not fit the returns: its size is {number(size)}, and what was earned is worth "
+        f"{number(least if low else most)} at {'least' if low else 'most'}, so it is ten times {side} or worse.",
+        (
+            "target critics that do not follow: a Polyak factor far too small for the run"
+            if low
+            else "critics that overestimate: a large learning rate, or targets that follow too fast",
+            "a discount other than the one that was meant",
+            "a reward that is scaled or clipped between the environment and the critic",
+        ),
+        (one.say(Knob.POLYAK, "0.005"), one.say(Knob.CRITIC_RATE, "3e-4")),
+    )
+
+
 RULES = (
     Rule(
-        "q-divergence", diverging_q, ("train/q_mean", "rollout/ep_rew_mean"), silences=("reward-drowned",), least_rows=0
+        "q-divergence",
+        diverging_q,
+        ("train/q_mean", "rollout/ep_rew_mean"),
+        silences=("reward-drowned", "q-off-returns"),
+        least_rows=0,
     ),
+    Rule("q-off-returns", off_returns, ("train/q_mean", "rollout/ep_rew_mean", "rollout/ep_len_mean")),
 )

@@ -10,6 +10,9 @@ from entropax.diagnostics.rules.rule import Evidence, Rule
 WATCHED = ("train/critic_loss", "train/actor_loss", "train/q_mean", "entropy/nats", "train/ent_coef")
 """What a learner cannot do without: one of these not finite, and its parameters are lost or soon will be."""
 
+SKIPPED = {"train/skipped_updates": "updates", "rollout/skipped_steps": "steps"}
+"""What was left out because it was not finite."""
+
 
 def _lost(one: OneSeed, name: str) -> tuple[int, int, bool]:
     """First step and number of rows logged as not finite, and whether the last row is one."""
@@ -23,17 +26,18 @@ def _lost(one: OneSeed, name: str) -> tuple[int, int, bool]:
 
 
 def nonfinite(one: OneSeed) -> Evidence | None:
-    """A watched number that was logged as not finite, or updates that were skipped because one was.
+    """A watched number that was logged as not finite, or updates or steps that were skipped because one was.
 
-    Critical where it stays so: a single row may be one bad batch, and a skipped update did no harm.
+    Critical where it stays so: a single row may be one bad batch, and what was skipped did no harm.
     """
     lost = {name: found for name in WATCHED if (found := _lost(one, name))[1]}
-    steps, skipped = one.rows("train/skipped_updates")
-    count = float(np.sum(skipped))
-    if not lost and count == 0:
+    skipped = {name: one.rows(name) for name in SKIPPED}
+    counts = {name: float(np.sum(values)) for name, (_, values) in skipped.items()}
+    if not lost and not any(counts.values()):
         return None
-    name = min(lost, key=lambda each: lost[each][0], default="train/skipped_updates")
-    first = lost[name][0] if lost else int(steps[np.argmax(skipped > 0)])
+    worst = max(counts, key=counts.__getitem__)
+    name = min(lost, key=lambda each: lost[each][0], default=worst)
+    first = lost[name][0] if lost else int(skipped[worst][0][np.argmax(skipped[worst][1] > 0)])
     last = int(one.series[name].steps[-1])
     stays = any(found[2] for found in lost.values())
     what = (
@@ -41,13 +45,13 @@ def nonfinite(one: OneSeed) -> Evidence | None:
         if lost and lost[name][2]
         else f"{name} was not finite in {lost[name][1]} rows, first at step {first}"
         if lost
-        else f"{count:.0f} updates were not finite and skipped"
+        else f"{counts[worst]:.0f} {SKIPPED[worst]} were not finite and skipped"
     )
     return Evidence(
         Kind.EXPLODING,
         Severity.CRITICAL if stays else Severity.WARNING,
         (first, last),
-        {"skipped updates": count, "metrics not finite": float(len(lost))},
+        {f"skipped {what}": counts[each] for each, what in SKIPPED.items()} | {"metrics not finite": float(len(lost))},
         name,
         f"Numbers stopped being finite: {what}.",
         (
@@ -62,4 +66,4 @@ def nonfinite(one: OneSeed) -> Evidence | None:
     )
 
 
-RULES = (Rule("nonfinite", nonfinite, ("train/critic_loss",), least_rows=0),)
+RULES = (Rule("nonfinite", nonfinite, ("train/critic_loss",), silences=("episode-ends",), least_rows=0),)

@@ -6,7 +6,7 @@ import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.learning import learning, returns
+from entropax.diagnostics.learning import climbs, learning, returns
 from entropax.diagnostics.one_seed import OneSeed, holds_since
 from entropax.diagnostics.rules.rule import BASELINES, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
@@ -163,7 +163,7 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         return None
     name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
     margin = max(ERRORS * error, BASELINE_NOISE * abs(best))
-    below, rising = late < best - margin, learning(one).rising
+    below, rising = late < best - margin, learning(one).rising or climbs(steps, values)
     if late > best + margin or (rising and not below):
         return None
     return Evidence(

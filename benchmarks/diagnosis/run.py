@@ -1,0 +1,142 @@
+"""Trains healthy and faulty runs and counts what the rules of `entropax diagnose` say of them.
+
+python benchmarks/diagnosis/run.py --root runs/diagnosis                 trains what is missing, then judges
+python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only    judges what is there
+python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows only the tuning half
+"""
+
+import argparse
+import dataclasses
+import itertools
+import json
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+from faults import FAULTS, Fault
+from healthy import HEALTHY
+from score import HELD_OUT, TUNING, Judged, Share, by_rule, by_setting, summary
+from setting import SEEDS, Setting, finished, outcome, trained
+
+from entropax.diagnostics.one_seed import OneSeed
+from entropax.diagnostics.rules import RULES, judge
+from entropax.diagnostics.rules.rule import TOLERANCE
+from entropax.diagnostics.window import Facts, Series
+from entropax.loops.run import Run
+from entropax.report.read import read_run
+from entropax.runs import installed_versions
+
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "diagnosis.json"
+
+
+def in_turn() -> list[tuple[Setting, Fault | None]]:
+    """All settings, one without and one with a fault in turn, so that a benchmark cut short has both."""
+    pairs = itertools.zip_longest(
+        [(setting, None) for setting in HEALTHY], [(fault.setting, fault) for fault in FAULTS]
+    )
+    return [one for pair in pairs for one in pair if one is not None]
+
+
+def train(root: Path) -> None:
+    """Trains what is missing."""
+    settings = in_turn()
+    for number, (setting, _) in enumerate(settings, 1):
+        began = time.perf_counter()
+        trained(setting, root)
+        print(f"{number}/{len(settings)} {setting.name}: {time.perf_counter() - began:.0f} s", flush=True)
+
+
+def judged(setting: Setting, fault: Fault | None, run: Run) -> list[Judged]:
+    """Judges every seed of a run on its own."""
+    read, returns = read_run(run.path), outcome(setting, run)
+    found = []
+    for index, seed in enumerate(SEEDS):
+        series = {name: Series(one.steps, one.values[:, [index]]) for name, one in read.series.items()}
+        facts = dataclasses.replace(read.facts, seeds=(seed,))
+        found.append(
+            Judged(
+                setting.name,
+                seed,
+                fault.alters if fault else "",
+                fault.rules if fault else (),
+                returns[index] >= setting.solved,
+                _on_target(series, facts, fault.meant if fault else math.nan),
+                tuple((finding.rule, finding.severity.value) for finding in judge(series, facts)),
+            )
+        )
+    return found
+
+
+def _on_target(series: dict[str, Series], facts: Facts, meant: float) -> bool:
+    late = OneSeed(series, facts, 0).late("entropy/nats") / facts.action_dimensions
+    return math.isnan(meant) or abs(late - meant) <= TOLERANCE
+
+
+def table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def shown(value: Any) -> str:
+    """A cell of the first table."""
+    return value.text() if isinstance(value, Share) else f"{value:.3g}"
+
+
+def page(seeds: list[Judged], halves: tuple[str, ...]) -> str:
+    """All tables."""
+    counts = {half: summary(seeds, half) for half in halves}
+    first = counts[halves[0]]
+    parts = [table(("", *halves), [(name, *(shown(counts[half][name]) for half in halves)) for name in first])]
+    rules = [rule.id for rule in RULES]
+    for half in halves:
+        told = [row for row in by_rule(seeds, rules, half) if any(row[1:])]
+        parts.append(f"{half}, by rule\n\n" + table(("rule", "may name", "named", "false alarms"), told))
+        head = ("setting", "seeds", "solved", "found of harmed", "findings")
+        parts.append(f"{half}, by setting\n\n" + table(head, by_setting(seeds, half)))
+    return "\n\n".join(parts)
+
+
+def write(seeds: list[Judged], judge_only: bool) -> None:
+    """Every seed's outcome and findings, and both summaries."""
+    content = {
+        "command": "python benchmarks/diagnosis/run.py" + " --judge-only" * judge_only,
+        "versions": installed_versions(),
+        "summary": {
+            half: {
+                name: {"count": value.count, "of": value.of, "interval": value.interval}
+                if isinstance(value, Share)
+                else value
+                for name, value in summary(seeds, half).items()
+            }
+            for half in (TUNING, HELD_OUT)
+        },
+    }
+    told = ("setting", "seed", "solved", "on_target", "findings")
+    lines = [json.dumps({name: vars(one)[name] for name in told}) for one in seeds]
+    head = json.dumps(content, indent=1).removesuffix("\n}")
+    RESULTS.write_text(head + ',\n "seeds": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=Path, default=Path("runs/diagnosis"), help="folder of the kept runs")
+    parser.add_argument("--judge-only", action="store_true", help="train nothing; settings without a run are left out")
+    parser.add_argument("--tuning", action="store_true", help="show the tuning half only, and write nothing")
+    parsed = parser.parse_args()
+    if not parsed.judge_only:
+        train(parsed.root)
+    runs = [(setting, fault, finished(setting, parsed.root)) for setting, fault in in_turn()]
+    seeds = [one for setting, fault, run in runs if run is not None for one in judged(setting, fault, run)]
+    missing = [setting.name for setting, _, run in runs if run is None]
+    if parsed.tuning:
+        print(page(seeds, (TUNING,)))
+    else:
+        print(page(seeds, (TUNING, HELD_OUT)))
+        write(seeds, parsed.judge_only)
+    print(f"\nnot trained: {', '.join(missing) or 'none'}")
+
+
+if __name__ == "__main__":
+    main()
