@@ -84,7 +84,7 @@ def _facts(manifest: RunManifest) -> Facts:
         seeds=manifest.seeds,
         action_dimensions=len(action["low"]) if continuous else 1,
         entropy_maximum=manifest.baselines.get("entropy_maximum_per_dimension", widest),
-        temperature_rate=_float(law.get("learning_rate", law.get("max_step"))),
+        temperature_rate=_float(law.get("learning_rate")),
         alpha_band=_band(law),
         discount=_float(manifest.algorithm.get("sac", manifest.algorithm).get("discount", 0.99)),
         dialect=SB3 if str(manifest.algorithm.get("type")).startswith("stable_baselines3.") else ENTROPAX,
