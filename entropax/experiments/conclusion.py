@@ -89,10 +89,15 @@ def _steps(count: float) -> str:
 
 
 def winners(cells: Sequence[Cell], dense: Sequence[str]) -> list[str]:
-    """The share of seeds that each law solves over the sparse tasks and over the dense ones, best first."""
+    """The share of seeds that each law solves over the sparse tasks and over the dense ones, best first.
+
+    Only tasks on which every law was run count, so that all shares are of the same tasks.
+    """
     found = []
+    laws = {cell.law for cell in cells}
+    whole = {cell.env for cell in cells if {other.law for other in cells if other.env == cell.env} == laws}
     for kind in ("sparse", "dense"):
-        chosen = [cell for cell in cells if (cell.env in dense) == (kind == "dense")]
+        chosen = [cell for cell in cells if cell.env in whole and (cell.env in dense) == (kind == "dense")]
         shares = {
             law: float(np.mean([cell.solved_seeds() / cell.seeds for cell in chosen if cell.law == law]))
             for law in dict.fromkeys(cell.law for cell in chosen)
@@ -100,5 +105,6 @@ def winners(cells: Sequence[Cell], dense: Sequence[str]) -> list[str]:
         if shares:
             order = sorted(shares, key=lambda law: -shares[law])
             listed = ", ".join(f"{law} {100 * shares[law]:.0f} %" for law in order)
-            found.append(f"Share of seeds solved over the {kind} tasks: {listed}.")
+            names = ", ".join(dict.fromkeys(cell.env.removeprefix("entropax/") for cell in chosen))
+            found.append(f"Share of seeds solved over the {kind} tasks ({names}): {listed}.")
     return found
