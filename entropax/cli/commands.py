@@ -11,6 +11,7 @@ import tyro
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.cli.baselines import host_environment
+from entropax.cli.diagnose import announce_attribution
 from entropax.envs.registry import action_text, available
 from entropax.errors import EntropaxError
 from entropax.loops.fit import fit
@@ -112,6 +113,8 @@ def report(flags: Report) -> None:
 
     for path in flags.runs:
         print(f"{path}: {read_run(path).verdict.line()}")
+    if len(flags.runs) == 1:
+        announce_attribution(flags.runs)
     print(write_report(flags.runs, flags.output, command=" ".join(["entropax", *sys.argv[1:]])))
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -11,7 +12,7 @@ import tyro
 from entropax.diagnostics.findings import Severity
 from entropax.diagnostics.readers import Known, read_mapping
 from entropax.errors import EntropaxError
-from entropax.runs import read_manifest
+from entropax.runs import read_manifest, snapshot_steps
 
 
 @dataclasses.dataclass
@@ -40,6 +41,7 @@ def diagnose(flags: Diagnose) -> None:
     from entropax.report import diagnose as judge
     from entropax.report.terminal import as_json, text
 
+    announce_attribution(flags.runs)
     mapping = {} if flags.mapping is None else read_mapping(flags.mapping)
     found = judge(flags.runs, mapping, _known(flags))
     if flags.json:
@@ -48,6 +50,18 @@ def diagnose(flags: Diagnose) -> None:
         print("\n\n".join(text(one, _levels()) for one in found))
     if any(finding.severity is Severity.CRITICAL for one in found for finding in one.verdict.findings):
         sys.exit(1)
+
+
+def announce_attribution(runs: Sequence[Path]) -> None:
+    """Says on stderr what is going to take more than two seconds, where runs have snapshots to attribute from."""
+    pieces = sum(max(len(snapshot_steps(run)) - 1, 0) for run in runs)
+    if pieces:
+        plural = "s" if pieces > 1 else ""
+        print(
+            f"entropax: attributing the entropy's change over {pieces} piece{plural} of the run, under a second each "
+            "and seed, after half a minute to compile where that is new ...",
+            file=sys.stderr,
+        )
 
 
 def _levels() -> str:
