@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import altair as alt
-import numpy as np
 
 from entropax.diagnostics.statistics import interquartile_mean
-from entropax.experiments.cells import Cell, measured
+from entropax.experiments.cells import Cell, finished, measured
 from entropax.experiments.collapse import TASKS, algorithms
 from entropax.experiments.collapse_page import write_results
 from entropax.experiments.conclusion import heuristics, pace, winners
@@ -23,7 +22,7 @@ from entropax.runs import to_config
 RESULTS = Path(__file__).parents[2] / "docs" / "results"
 
 
-def finished(root: Path) -> list[Cell]:
+def kept(root: Path) -> list[Cell]:
     """The cells under a root whose runs are whole and have the benchmark's settings, in its order."""
     order = {task.env: task for task in TASKS}
     contenders = {name: to_config(algorithm) for name, algorithm in algorithms().items()}
@@ -32,9 +31,7 @@ def finished(root: Path) -> list[Cell]:
         run = load(path.parent)
         env = str(run.manifest.environment["id"])
         laws = [name for name, config in contenders.items() if config == run.manifest.algorithm]
-        rows = run.metrics.rows
-        whole = bool(rows) and rows[-1].step >= run.training.steps and "eval/mean_reward" in rows[-1].values
-        if whole and laws and env in order and run.training.steps == order[env].steps:
+        if finished(run) and laws and env in order and run.training.steps == order[env].steps:
             found.append(measured(run, env, laws[0]))
     envs, names = list(order), list(contenders)
     return sorted(found, key=lambda cell: (envs.index(cell.env), names.index(cell.law)))
@@ -81,9 +78,8 @@ def entry(cell: Cell | None) -> str:
     """Seeds solved, when half of them first were, and the interquartile mean return with its interval."""
     if cell is None:
         return ""
-    middle, low, high = cell.middle()
-    after = f", half after {cell.solved_after():,.0f}" if np.isfinite(cell.solved_after()) else ""
-    return f"**{cell.solved_seeds()} of {cell.seeds}**{after}; {middle:.3g} ({low:.3g} to {high:.3g})"
+    solved, after, returns = cell.words()
+    return f"**{solved}**{after}; {returns}"
 
 
 def main() -> None:
@@ -91,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", type=Path, help="folder of the kept runs")
     root = parser.parse_args().root
-    cells = finished(root)
+    cells = kept(root)
     if not cells:
         raise SystemExit(f"No finished runs of the benchmark in {root}. Run `entropax reproduce collapse` first.")
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
+from entropax.diagnostics.window import number
 from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
 from entropax.loops.fit import fit, resume
@@ -62,6 +63,13 @@ class Cell:
         low, high = bootstrap_interval(self.returns, generator=np.random.default_rng(0))
         return float(interquartile_mean(self.returns)), float(low), float(high)
 
+    def words(self) -> tuple[str, str, str]:
+        """Seeds solved; when half of them first were, empty if never; the late returns with their interval."""
+        middle, low, high = self.middle()
+        after = f", half after {self.solved_after():,.0f}" if np.isfinite(self.solved_after()) else ""
+        interval = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
+        return f"{self.solved_seeds()} of {self.seeds}", after, f"{number(middle)}{interval}"
+
     def spent_after(self) -> float:
         """Median over seeds of the first step with less than `FREE` nats per dimension; NaN if half never has."""
         return _half_have(self.entropy < FREE, self.rows)
@@ -91,14 +99,15 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
             raise EntropaxError(
                 f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."
             )
-        if _finished(run):
+        if finished(run):
             return run
         if _has_checkpoint(run):
             return resume(run.path)
     return fit(algorithm, env, training, seeds=seeds, root=folder)
 
 
-def _finished(run: Run) -> bool:
+def finished(run: Run) -> bool:
+    """Whether a run has taken its last step and evaluated it."""
     rows = run.metrics.rows
     return bool(rows) and rows[-1].step >= run.training.steps and "eval/mean_reward" in rows[-1].values
 

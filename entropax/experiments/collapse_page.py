@@ -9,7 +9,6 @@ import altair as alt
 import numpy as np
 
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
-from entropax.diagnostics.window import number
 from entropax.experiments.cells import Cell
 from entropax.experiments.conclusion import heuristics, pace, winners
 from entropax.report import page
@@ -93,10 +92,8 @@ def _table(cells: Sequence[Cell]) -> str:
 def _entry(cell: Cell | None) -> str:
     if cell is None:
         return "<td></td>"
-    middle, low, high = cell.middle()
-    interval = f" [{number(low)}, {number(high)}]" if np.isfinite(low) else ""
-    after = f", half after {cell.solved_after():,.0f}" if np.isfinite(cell.solved_after()) else ""
-    return f"<td><strong>{cell.solved_seeds()} of {cell.seeds}</strong>{after}<br>{number(middle)}{interval}</td>"
+    solved, after, returns = cell.words()
+    return f"<td><strong>{solved}</strong>{after}<br>{returns}</td>"
 
 
 def _chart(cells: Sequence[Cell], env: str, index: int) -> Chart:
