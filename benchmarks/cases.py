@@ -95,7 +95,8 @@ THROUGHPUT = (
         ("Stable-Baselines3, 2 processes", "SBX, 2 processes"),
     ),
 )
-"""Cases whose figure is environment steps per second behind the warm-up, summed over processes and seeds."""
+"""Cases whose figures are environment steps per second behind the warm-up and peak resident memory, both
+summed over processes."""
 
-NAMES = (*(case.name for case in THROUGHPUT), "startup", "memory")
+NAMES = (*(case.name for case in THROUGHPUT), "startup")
 """All cases, in the order in which they run."""

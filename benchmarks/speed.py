@@ -165,14 +165,10 @@ def run(name: str, rounds: int) -> tuple[str, dict[str, list[dict[str, Any]]], l
         found = first_metrics(rounds)
         title = "HalfCheetah-v5: from the start of the process to the first metrics on screen"
         return title, found, table(found, "seconds", "seconds", ("SBX, first update",))
-    if name == "memory":
-        strict = next(case for case in THROUGHPUT if case.name == "strict")
-        title = "Peak memory of the process, HalfCheetah-v5, after 5,000 steps"
-        found = alternate(Case(name, title, strict.contenders[:3], ("SBX",)), rounds)
-        return title, found, table(found, "peak_rss_mb", "MB", ("SBX",))
     case = next(case for case in THROUGHPUT if case.name == name)
     found = alternate(case, rounds)
-    return case.title, found, table(found, "steps_per_second", "steps/s", case.references)
+    speed = table(found, "steps_per_second", "steps/s", case.references)
+    return case.title, found, [*speed, "", *table(found, "peak_rss_mb", "MB at the peak", case.references)]
 
 
 def main() -> None:

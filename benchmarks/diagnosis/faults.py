@@ -9,9 +9,10 @@ import math
 from typing import Any
 
 import equinox as eqx
-from healthy import BALANCE, COST, FAST, PENDULUM, SPARSE, STEPS, environment
-from mistakes import Bounded, EndsTruncate, Floored, LimitTerminates, NanRewards, Scaled, WrongSign, unreachable
+from healthy import FAST, STEPS
+from mistakes import Altered, Bounded, EndsTruncate, Floored, LimitTerminates, WrongSign, unreachable
 from setting import Setting, sac
+from tasks import BALANCE, COST, PENDULUM, SPARSE, environment
 
 from entropax.algorithms.sac import SAC
 from entropax.envs.base import Episodes
@@ -55,13 +56,15 @@ def _fault(
 ) -> Fault:
     """A fault of the settings, which its run folder tells."""
     episodes, solved = environment(task)
-    return Fault(Setting(f"fault, {name}", episodes, solved, algorithm, algorithm, steps), alters, rules, meant)
+    return Fault(
+        Setting(f"fault, {name}", episodes, episodes, solved, algorithm, algorithm, steps), alters, rules, meant
+    )
 
 
 def _hidden(name: str, alters: str, rules: tuple[str, ...], algorithm: SAC, declared: SAC) -> Fault:
     """A mistake in the code of an algorithm, whose run folder says what was meant."""
     episodes, solved = environment(PENDULUM)
-    return Fault(Setting(f"fault, {name}", episodes, solved, algorithm, declared, STEPS), alters, rules)
+    return Fault(Setting(f"fault, {name}", episodes, episodes, solved, algorithm, declared, STEPS), alters, rules)
 
 
 def _surroundings(
@@ -75,7 +78,7 @@ def _surroundings(
 ) -> Fault:
     """A mistake around the task; the algorithm is a sound one unless it says otherwise."""
     chosen = sac(Dual(FAST)) if algorithm is None else algorithm
-    return Fault(Setting(f"fault, {name}", episodes, solved, chosen, chosen, STEPS), alters, rules, meant)
+    return Fault(Setting(f"fault, {name}", episodes, episodes, solved, chosen, chosen, STEPS), alters, rules, meant)
 
 
 _SOLVED = TASKS[PENDULUM].solved
@@ -85,7 +88,7 @@ _OUT = ("target-out-of-reach", "alpha-runaway")
 
 
 def _scaled(factor: float) -> Episodes[Any]:
-    return Episodes(Scaled(Pendulum(), factor), 200)
+    return Episodes(Altered(Pendulum(), pays=factor), 200)
 
 
 def _boxed(*half_ranges: float) -> Episodes[Any]:
@@ -242,7 +245,7 @@ FAULTS: tuple[Fault, ...] = (
         "NaN rewards",
         "NaN on 1 % of the steps",
         ("nonfinite", "episode-ends"),
-        Episodes(NanRewards(Pendulum()), 200),
+        Episodes(Altered(Pendulum(), nan_share=0.01), 200),
         _SOLVED,
     ),
 )

@@ -5,14 +5,11 @@ Whether a seed is healthy is decided by its deterministic return alone: it has t
 
 from typing import Any
 
-from mistakes import Balance, Twin
 from setting import Setting, sac
+from tasks import BALANCE, COST, PENDULUM, SPARSE, TWIN, environment
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.meta_sac import MetaSAC
-from entropax.envs.base import Episodes
-from entropax.envs.pendulum import Pendulum
-from entropax.envs.registry import TASKS, make
 from entropax.temperature import (
     PI,
     AnnealOverRun,
@@ -30,30 +27,14 @@ from entropax.temperature import (
 from entropax.temperature.scheduled import Exponential
 
 STEPS = 8_000
-PENDULUM = "entropax/Pendulum-v0"
-COST = "entropax/PendulumActionCost-v0"
-SPARSE = "entropax/PendulumSparse-v0"
-TWIN = "two pendulums"
-BALANCE = "balance"
-BALANCED = 190.0
-"""Return of 200 at most, 1 a step: upright for 19 of 20 steps."""
 FAST = 1e-3
 """Adam's rate of alpha, as the networks': alpha moves a factor e in 1,000 updates, so it arrives within the budget."""
-
-
-def environment(task: str) -> tuple[Any, float]:
-    """A task of the benchmark, and the return from which it counts as solved."""
-    if task == TWIN:
-        return Episodes(Twin(Pendulum()), 200), 2 * TASKS[PENDULUM].solved
-    if task == BALANCE:
-        return Episodes(Balance(), 200), BALANCED
-    return make(task), TASKS[task].solved
 
 
 def healthy(law: str, task: str, algorithm: AbstractAlgorithm[Any], steps: int = STEPS) -> Setting:
     """A setting without a fault."""
     episodes, solved = environment(task)
-    return Setting(f"healthy, {task.split('/')[-1]}, {law}", episodes, solved, algorithm, algorithm, steps)
+    return Setting(f"healthy, {task.split('/')[-1]}, {law}", episodes, episodes, solved, algorithm, algorithm, steps)
 
 
 HALF = PerDimension(-0.5)

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from entropax.envs.base import AbstractDynamics, Episodes, EpisodeState
-from entropax.envs.pendulum import Pendulum, PendulumState, wrap_angle
 from entropax.networks import AbstractNetwork, AbstractTorso, Dense, HostFunction
 from entropax.temperature import AbstractTarget, AbstractTemperature, Dual, DualState, Evidence, PerDimension
 from entropax.types import Bounds, Metrics, Spec, Step, continuous
@@ -21,67 +20,15 @@ State = TypeVar("State")
 
 
 @final
-class Balance(AbstractDynamics[PendulumState]):
-    """A pendulum that starts upright: 1 a step, terminated once it leans 0.6 rad. Not a mistake: a task that ends."""
-
-    pendulum: Pendulum = Pendulum()
-    lean: float = 0.6
-
-    @property
-    def spec(self) -> Spec:
-        """The pendulum's."""
-        return self.pendulum.spec
-
-    def initial(self, *, key: Key[Array, ""]) -> PendulumState:
-        """Within 0.1 rad of upright, velocity within 0.1 rad/s."""
-        angle, velocity = jax.random.uniform(key, (2,), jnp.float32, -0.1, 0.1)
-        return PendulumState(angle, velocity)
-
-    def observe(self, state: PendulumState) -> Float[Array, "3"]:
-        """The pendulum's."""
-        return self.pendulum.observe(state)
-
-    def step(self, state: PendulumState, action: Float[Array, "1"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
-        """The pendulum's step, paid 1."""
-        state, _, _ = self.pendulum.step(state, action, key=key)
-        return state, jnp.ones((), jnp.float32), jnp.abs(wrap_angle(state.angle)) > self.lean
-
-
-@final
-class Twin(AbstractDynamics[State], Generic[State]):
-    """Two copies of a task with one action each; the reward is their sum. Not a mistake: a task of two dimensions."""
-
-    one: AbstractDynamics[State]
-
-    @property
-    def spec(self) -> Spec:
-        """Both observations, both actions."""
-        bounds = continuous(self.one.spec)
-        return Spec(2 * self.one.spec.observation_size, Bounds(bounds.low * 2, bounds.high * 2))
-
-    def initial(self, *, key: Key[Array, ""]) -> State:
-        """Two states."""
-        return jax.vmap(lambda k: self.one.initial(key=k))(jax.random.split(key))
-
-    def observe(self, state: State) -> Float[Array, " observation"]:
-        """One behind the other."""
-        return jnp.ravel(jax.vmap(self.one.observe)(state))
-
-    def step(self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
-        """Each with its half of the action."""
-        keys = jax.random.split(key)
-        states, rewards, ended = jax.vmap(lambda s, a, k: self.one.step(s, a, key=k))(
-            state, action.reshape(2, -1), keys
-        )
-        return states, jnp.sum(rewards), jnp.any(ended)
-
-
-@final
-class Scaled(AbstractDynamics[State], Generic[State]):
-    """Rewards times a factor."""
+class Altered(AbstractDynamics[State], Generic[State]):
+    """What is seen, done and paid times a factor; the reward also with Gaussian noise, and NaN on a share of steps."""
 
     task: AbstractDynamics[State]
-    factor: float = 1.0
+    sees: float = 1.0
+    does: float = 1.0
+    pays: float = 1.0
+    noise: float = 0.0
+    nan_share: float = 0.0
 
     @property
     def spec(self) -> Spec:
@@ -93,13 +40,15 @@ class Scaled(AbstractDynamics[State], Generic[State]):
         return self.task.initial(key=key)
 
     def observe(self, state: State) -> Float[Array, " observation"]:
-        """The task's."""
-        return self.task.observe(state)
+        """The task's, scaled."""
+        return self.sees * self.task.observe(state)
 
     def step(self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
-        """The task's, its reward scaled."""
-        state, reward, terminated = self.task.step(state, action, key=key)
-        return state, reward * self.factor, terminated
+        """The task's, its action and its reward altered."""
+        key, noise_key, draw_key = jax.random.split(key, 3)
+        state, reward, terminated = self.task.step(state, self.does * action, key=key)
+        reward = self.pays * reward + self.noise * jax.random.normal(noise_key)
+        return state, jnp.where(jax.random.uniform(draw_key) < self.nan_share, jnp.nan, reward), terminated
 
 
 @final
@@ -125,33 +74,6 @@ class Bounded(AbstractDynamics[State], Generic[State]):
     def step(self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
         """The task's, which clips what it is given."""
         return self.task.step(state, action[: continuous(self.task.spec).size], key=key)
-
-
-@final
-class NanRewards(AbstractDynamics[State], Generic[State]):
-    """A reward that is NaN on a share of the steps."""
-
-    task: AbstractDynamics[State]
-    share: float = 0.01
-
-    @property
-    def spec(self) -> Spec:
-        """The task's."""
-        return self.task.spec
-
-    def initial(self, *, key: Key[Array, ""]) -> State:
-        """The task's."""
-        return self.task.initial(key=key)
-
-    def observe(self, state: State) -> Float[Array, " observation"]:
-        """The task's."""
-        return self.task.observe(state)
-
-    def step(self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
-        """The task's, or NaN."""
-        key, draw = jax.random.split(key)
-        state, reward, terminated = self.task.step(state, action, key=key)
-        return state, jnp.where(jax.random.uniform(draw) < self.share, jnp.nan, reward), terminated
 
 
 class TimedState(eqx.Module, Generic[State]):

@@ -2,7 +2,7 @@
 
 python benchmarks/diagnosis/run.py --root runs/diagnosis                 trains what is missing, then judges
 python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only    judges what is there
-python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows only the tuning half
+python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows only the tuning part
 """
 
 import argparse
@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from faults import FAULTS, Fault
+from fresh import FRESH_FAULTS, FRESH_HEALTHY
 from healthy import HEALTHY
-from score import HELD_OUT, TUNING, Judged, Share, by_rule, by_setting, summary
+from score import PARTS, TUNING, Judged, Share, by_rule, by_setting, part_of, summary
 from setting import SEEDS, Setting, finished, outcome, trained
 
 from entropax.diagnostics.one_seed import OneSeed
@@ -30,25 +31,40 @@ from entropax.runs import installed_versions
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "diagnosis.json"
 
 
-def in_turn() -> list[tuple[Setting, Fault | None]]:
+_SETS = ((False, HEALTHY, FAULTS), (True, FRESH_HEALTHY, FRESH_FAULTS))
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """A setting of the benchmark, with the fault it has, if any, and whether it is of the second set."""
+
+    setting: Setting
+    fault: Fault | None
+    fresh: bool
+
+
+def entries() -> list[Entry]:
     """All settings, one without and one with a fault in turn, so that a benchmark cut short has both."""
-    pairs = itertools.zip_longest(
-        [(setting, None) for setting in HEALTHY], [(fault.setting, fault) for fault in FAULTS]
-    )
-    return [one for pair in pairs for one in pair if one is not None]
+    found = []
+    for fresh, healthy, faults in _SETS:
+        sound = [Entry(setting, None, fresh) for setting in healthy]
+        faulty = [Entry(fault.setting, fault, fresh) for fault in faults]
+        found += [one for pair in itertools.zip_longest(sound, faulty) for one in pair if one is not None]
+    return found
 
 
 def train(root: Path) -> None:
     """Trains what is missing."""
-    settings = in_turn()
-    for number, (setting, _) in enumerate(settings, 1):
+    every = entries()
+    for number, entry in enumerate(every, 1):
         began = time.perf_counter()
-        trained(setting, root)
-        print(f"{number}/{len(settings)} {setting.name}: {time.perf_counter() - began:.0f} s", flush=True)
+        trained(entry.setting, root)
+        print(f"{number}/{len(every)} {entry.setting.name}: {time.perf_counter() - began:.0f} s", flush=True)
 
 
-def judged(setting: Setting, fault: Fault | None, run: Run) -> list[Judged]:
+def judged(entry: Entry, run: Run) -> list[Judged]:
     """Judges every seed of a run on its own."""
+    setting, fault = entry.setting, entry.fault
     read, returns = read_run(run.path), outcome(setting, run)
     found = []
     for index, seed in enumerate(SEEDS):
@@ -58,6 +74,7 @@ def judged(setting: Setting, fault: Fault | None, run: Run) -> list[Judged]:
             Judged(
                 setting.name,
                 seed,
+                part_of(entry.fresh, seed),
                 fault.alters if fault else "",
                 fault.rules if fault else (),
                 returns[index] >= setting.solved,
@@ -84,36 +101,36 @@ def shown(value: Any) -> str:
     return value.text() if isinstance(value, Share) else f"{value:.3g}"
 
 
-def page(seeds: list[Judged], halves: tuple[str, ...]) -> str:
+def page(seeds: list[Judged], parts: tuple[str, ...]) -> str:
     """All tables."""
-    counts = {half: summary(seeds, half) for half in halves}
-    first = counts[halves[0]]
-    parts = [table(("", *halves), [(name, *(shown(counts[half][name]) for half in halves)) for name in first])]
+    counts = {part: summary(seeds, part) for part in parts}
+    first = counts[parts[0]]
+    tables = [table(("", *parts), [(name, *(shown(counts[part][name]) for part in parts)) for name in first])]
     rules = [rule.id for rule in RULES]
-    for half in halves:
-        told = [row for row in by_rule(seeds, rules, half) if any(row[1:])]
-        parts.append(f"{half}, by rule\n\n" + table(("rule", "may name", "named", "false alarms"), told))
+    for part in parts:
+        told = [row for row in by_rule(seeds, rules, part) if any(row[1:])]
+        tables.append(f"{part}, by rule\n\n" + table(("rule", "may name", "named", "false alarms"), told))
         head = ("setting", "seeds", "solved", "found of harmed", "findings")
-        parts.append(f"{half}, by setting\n\n" + table(head, by_setting(seeds, half)))
-    return "\n\n".join(parts)
+        tables.append(f"{part}, by setting\n\n" + table(head, by_setting(seeds, part)))
+    return "\n\n".join(tables)
 
 
 def write(seeds: list[Judged], judge_only: bool) -> None:
-    """Every seed's outcome and findings, and both summaries."""
+    """Every seed's outcome and findings, and the summary of each part."""
     content = {
         "command": "python benchmarks/diagnosis/run.py" + " --judge-only" * judge_only,
         "versions": installed_versions(),
         "summary": {
-            half: {
+            part: {
                 name: {"count": value.count, "of": value.of, "interval": value.interval}
                 if isinstance(value, Share)
                 else value
-                for name, value in summary(seeds, half).items()
+                for name, value in summary(seeds, part).items()
             }
-            for half in (TUNING, HELD_OUT)
+            for part in PARTS
         },
     }
-    told = ("setting", "seed", "solved", "on_target", "findings")
+    told = ("setting", "seed", "part", "solved", "on_target", "findings")
     lines = [json.dumps({name: vars(one)[name] for name in told}) for one in seeds]
     head = json.dumps(content, indent=1).removesuffix("\n}")
     RESULTS.write_text(head + ',\n "seeds": [\n  ' + ",\n  ".join(lines) + "\n ]\n}\n")
@@ -123,17 +140,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=Path("runs/diagnosis"), help="folder of the kept runs")
     parser.add_argument("--judge-only", action="store_true", help="train nothing; settings without a run are left out")
-    parser.add_argument("--tuning", action="store_true", help="show the tuning half only, and write nothing")
+    parser.add_argument("--tuning", action="store_true", help="show the tuning part only, and write nothing")
     parsed = parser.parse_args()
     if not parsed.judge_only:
         train(parsed.root)
-    runs = [(setting, fault, finished(setting, parsed.root)) for setting, fault in in_turn()]
-    seeds = [one for setting, fault, run in runs if run is not None for one in judged(setting, fault, run)]
-    missing = [setting.name for setting, _, run in runs if run is None]
+    runs = [(entry, finished(entry.setting, parsed.root)) for entry in entries()]
+    seeds = [one for entry, run in runs if run is not None for one in judged(entry, run)]
+    missing = [entry.setting.name for entry, run in runs if run is None]
     if parsed.tuning:
         print(page(seeds, (TUNING,)))
     else:
-        print(page(seeds, (TUNING, HELD_OUT)))
+        print(page(seeds, PARTS))
         write(seeds, parsed.judge_only)
     print(f"\nnot trained: {', '.join(missing) or 'none'}")
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-TUNING, HELD_OUT = "tuning", "held out"
+TUNING, HELD_OUT, FRESH = PARTS = "tuning", "held out", "new tasks and faults"
 
 
-def half_of(seed: int) -> str:
-    """Which half a seed belongs to, decided before any was judged: even seeds of every setting may be looked at."""
+def part_of(fresh: bool, seed: int) -> str:
+    """Which part a seed belongs to, decided before any was judged: even seeds of the first set may be looked at."""
+    if fresh:
+        return FRESH
     return TUNING if seed % 2 == 0 else HELD_OUT
 
 
@@ -22,6 +24,7 @@ class Judged:
     Attributes:
         setting: name.
         seed: number.
+        part: one of `PARTS`.
         alters: what is wrong with it; empty for a run without a fault.
         expected: rules that may name the fault.
         solved: whether the late deterministic return reaches the task's threshold.
@@ -31,16 +34,12 @@ class Judged:
 
     setting: str
     seed: int
+    part: str
     alters: str
     expected: tuple[str, ...]
     solved: bool
     on_target: bool
     findings: tuple[tuple[str, str], ...]
-
-    @property
-    def half(self) -> str:
-        """Tuning or held out."""
-        return half_of(self.seed)
 
     @property
     def healthy(self) -> bool:
@@ -93,9 +92,9 @@ def share(judged: Sequence[Judged], holds: Any) -> Share:
     return Share(sum(bool(holds(one)) for one in judged), len(judged))
 
 
-def summary(judged: Sequence[Judged], half: str) -> dict[str, Any]:
-    """Recall and false alarms of a half, and the counts that they rest on."""
-    here = [one for one in judged if one.half == half]
+def summary(judged: Sequence[Judged], part: str) -> dict[str, Any]:
+    """Recall and false alarms of a part, and the counts that they rest on."""
+    here = [one for one in judged if one.part == part]
     healthy = [one for one in here if one.healthy]
     faulty = [one for one in here if one.alters]
     harmed = [one for one in faulty if one.harmed]
@@ -115,9 +114,9 @@ def summary(judged: Sequence[Judged], half: str) -> dict[str, Any]:
     }
 
 
-def by_rule(judged: Sequence[Judged], rules: Sequence[str], half: str) -> list[tuple[str, int, int, int]]:
+def by_rule(judged: Sequence[Judged], rules: Sequence[str], part: str) -> list[tuple[str, int, int, int]]:
     """For each rule: harmed runs it may name, how many of them it spoke of, and its false alarms."""
-    here = [one for one in judged if one.half == half]
+    here = [one for one in judged if one.part == part]
     return [
         (
             rule,
@@ -129,15 +128,16 @@ def by_rule(judged: Sequence[Judged], rules: Sequence[str], half: str) -> list[t
     ]
 
 
-def by_setting(judged: Sequence[Judged], half: str) -> list[tuple[str, int, int, int, str]]:
+def by_setting(judged: Sequence[Judged], part: str) -> list[tuple[str, int, int, int, str]]:
     """For each setting: seeds, solved, and harmed and found (faults) or alarmed (no fault); and the rules heard."""
     rows = []
-    for name in dict.fromkeys(one.setting for one in judged):
-        seeds = [one for one in judged if one.setting == name and one.half == half]
+    here = [one for one in judged if one.part == part]
+    for name in dict.fromkeys(one.setting for one in here):
+        seeds = [one for one in here if one.setting == name]
         heard = collections.Counter(rule for one in seeds for rule, _ in one.findings)
         harmed = sum(one.harmed for one in seeds)
         found = sum(one.harmed and one.found for one in seeds)
-        told = f"{found} of {harmed}" if seeds and seeds[0].alters else ""
+        told = f"{found} of {harmed}" if seeds[0].alters else ""
         rules = ", ".join(f"{rule} {count}" for rule, count in heard.most_common())
         rows.append((name, len(seeds), sum(one.solved for one in seeds), told, rules))
     return rows

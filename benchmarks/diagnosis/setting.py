@@ -37,7 +37,8 @@ class Setting:
     Attributes:
         name: of its folder and its row.
         environment: what it is trained and evaluated on.
-        solved: undiscounted return, in this environment's rewards, from which a seed counts as solved.
+        judged_on: where its outcome is measured: the same, unless the fault is in what the environment pays or does.
+        solved: undiscounted return there from which a seed counts as solved.
         algorithm: what trains.
         declared: what `run.json` says trains: the same, unless the fault is one that nobody has written down.
         steps: environment steps per seed.
@@ -45,6 +46,7 @@ class Setting:
 
     name: str
     environment: Any
+    judged_on: Any
     solved: float
     algorithm: AbstractAlgorithm[Any]
     declared: AbstractAlgorithm[Any]
@@ -98,7 +100,7 @@ def outcome(setting: Setting, run: Run) -> list[float]:
     if not kept.exists():
         actors, _ = load_policy(run.path / POLICY, actors_like(setting.algorithm, run.spec, len(SEEDS)))
         keys = jax.random.split(jax.random.key(11), OUTCOME_EPISODES)
-        returns = deterministic(setting.environment, jax.tree.map(jnp.asarray, actors), keys)
+        returns = deterministic(setting.judged_on, jax.tree.map(jnp.asarray, actors), keys)
         kept.write_text(json.dumps([float(one) for one in returns]) + "\n")
     return json.loads(kept.read_text())
 

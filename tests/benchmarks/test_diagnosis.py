@@ -1,9 +1,14 @@
 """The diagnosis benchmark: its list of faults, and the arithmetic of its tables on seeds made up here."""
 
+import math
 import sys
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import pytest
+
+from entropax.types import continuous
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "diagnosis"
 
@@ -13,45 +18,95 @@ def _importable():
     sys.path.insert(0, str(FOLDER))
     yield
     sys.path.remove(str(FOLDER))
-    for name in ("episodes", "faults", "healthy", "mistakes", "run", "score", "setting"):
+    for name in ("episodes", "faults", "fresh", "healthy", "mistakes", "run", "score", "setting", "tasks"):
         sys.modules.pop(name, None)
 
 
 def test_every_rule_that_may_name_a_fault_exists_and_every_setting_has_its_own_name():
-    import faults
-    import healthy
+    import run
 
     from entropax.diagnostics.rules import RULES
 
     ids = {rule.id for rule in RULES}
-    assert [(fault.alters, rule) for fault in faults.FAULTS for rule in fault.rules if rule not in ids] == []
-    assert all(fault.rules for fault in faults.FAULTS)
-    names = [setting.name for setting in healthy.HEALTHY] + [fault.setting.name for fault in faults.FAULTS]
+    faults = [entry.fault for entry in run.entries() if entry.fault is not None]
+    assert [(fault.alters, rule) for fault in faults for rule in fault.rules if rule not in ids] == []
+    assert all(fault.rules for fault in faults)
+    names = [entry.setting.name for entry in run.entries()]
     assert len(set(names)) == len(names)
 
 
-def test_there_are_sixty_runs_of_either_kind():
-    import faults
-    import healthy
+@pytest.mark.parametrize("fresh", [False, True])
+def test_either_set_has_sixty_runs_of_either_kind(fresh):
+    import run
     import setting
 
-    assert len(healthy.HEALTHY) * len(setting.SEEDS) >= 60
-    assert len(faults.FAULTS) * len(setting.SEEDS) >= 60
+    faulty = [entry.fault is not None for entry in run.entries() if entry.fresh is fresh]
+    assert sum(faulty) * len(setting.SEEDS) >= 60
+    assert (len(faulty) - sum(faulty)) * len(setting.SEEDS) >= 60
 
 
 def test_rows_and_evaluations_fall_on_whole_pieces_so_that_one_program_is_compiled():
-    import faults
-    import healthy
+    import run
 
-    for one in (*healthy.HEALTHY, *(fault.setting for fault in faults.FAULTS)):
+    for one in (entry.setting for entry in run.entries()):
         assert one.training.log_every % 100 == 0, one.name
         assert one.training.evaluate_every % one.training.log_every == 0, one.name
+
+
+def _straight(seen, key):
+    return jnp.clip(-seen / 0.2, -1, 1)
+
+
+def _fill(seen, key):
+    """Inflow that balances the leak at the level asked for, and mends the difference in a step; from [0, 1]."""
+    level, asked = seen
+    return 2 * jnp.clip(0.5 * jnp.sqrt(asked) + (asked - level) / 0.2, 0, 1)[None] - 1
+
+
+def _upright(seen, key):
+    """Feedback of a linear controller, in units of 10 N."""
+    position, _, sin, velocity, angular = seen
+    return jnp.clip(0.1 * position + 4 * sin + 0.2 * velocity + angular, -1, 1)[None]
+
+
+@pytest.mark.parametrize(
+    ("name", "policy"), [("POINTS", _straight), ("SIX", _straight), ("TANK", _fill), ("POLE", _upright)]
+)
+def test_a_scripted_policy_solves_a_task_and_uniform_actions_do_not(name, policy):
+    import episodes
+    import tasks
+
+    environment, solved = tasks.environment(getattr(tasks, name))
+    size = continuous(environment.spec).size
+    keys = jax.random.split(jax.random.key(0), 100)
+
+    def mean(policy):
+        return jnp.mean(jax.vmap(lambda key: episodes._return(environment, policy, key))(keys))
+
+    assert mean(policy) >= solved
+    assert mean(lambda seen, key: jax.random.uniform(key, (size,), minval=-1.0)) < solved
+
+
+def test_an_altered_task_scales_what_is_seen_done_and_paid():
+    import mistakes
+    import tasks
+
+    points = tasks.Points(2)
+    state, action, key = jnp.array([0.5, -1.0]), jnp.array([1.0, 1.0]), jax.random.key(0)
+    altered = mistakes.Altered(points, sees=10.0, does=-1.0, pays=100.0)
+    after, reward, _ = altered.step(state, action, key=key)
+    assert altered.observe(state).tolist() == [5.0, -10.0]
+    assert after == pytest.approx([0.3, -1.2])
+    assert float(reward) == pytest.approx(-75.0)
+    assert math.isnan(mistakes.Altered(points, nan_share=1.0).step(state, action, key=key)[1])
 
 
 def _seed(number, alters, solved, on_target, *findings):
     import score
 
-    return score.Judged("one", number, alters, ("nonfinite", "mode-loses"), solved, on_target, findings)
+    return score.Judged(
+        "one", number, score.part_of(False, number), alters, ("nonfinite", "mode-loses"), solved, on_target, findings
+    )
 
 
 def test_recall_counts_expected_findings_of_harmed_seeds_and_alarms_those_of_solved_healthy_ones():

@@ -74,7 +74,7 @@ def ended(capsys, *arguments):
 
 
 @pytest.mark.parametrize(
-    ("nats", "code", "verdict"), [(-1.0, 0, "Healthy"), (-0.5, 0, "Target not reached"), (-5.0, 1, "Collapsed")]
+    ("nats", "code", "verdict"), [(-1.0, 0, "Healthy"), (-0.4, 0, "Target not reached"), (-5.0, 1, "Collapsed")]
 )
 def test_only_a_critical_finding_fails(tmp_path, capsys, nats, code, verdict):
     found, out, error = ended(capsys, write_run(tmp_path / "run", nats))

@@ -73,19 +73,21 @@ def test_without_a_known_rate_the_travel_of_alpha_decides():
     assert verdict(run(0.65, rising(0.05), target=1.0), unknown).kind is Kind.TARGET_NOT_REACHED
 
 
-@pytest.mark.parametrize(("offset", "side"), [(0.4, "above"), (-0.4, "below")])
+@pytest.mark.parametrize(("offset", "side"), [(0.6, "above"), (-0.4, "below")])
 def test_a_missed_target_says_on_which_side(offset, side):
     judged = verdict(run(-1.0 + offset), facts())
     (finding,) = judged.findings
     assert judged.kind is Kind.TARGET_NOT_REACHED
-    assert f"0.4 nats per dimension {side} its target and alpha is at rest" in finding.explanation
+    assert f"{abs(offset)} nats per dimension {side} its target and alpha is at rest" in finding.explanation
     assert finding.numbers[f"slack, {side} (nats per dimension)"] == pytest.approx(offset)
     assert any("is exploration" in remedy for remedy in finding.remedy) == (side == "above")
 
 
 def test_the_tolerance_is_per_dimension():
-    assert verdict(run(-0.8), facts()).kind is Kind.HEALTHY
-    assert verdict(run(-0.7), facts()).kind is Kind.TARGET_NOT_REACHED
+    assert verdict(run(-1.2), facts()).kind is Kind.HEALTHY
+    assert verdict(run(-1.3), facts()).kind is Kind.TARGET_NOT_REACHED
+    assert verdict(run(-0.55), facts()).kind is Kind.HEALTHY
+    assert verdict(run(-0.45), facts()).kind is Kind.TARGET_NOT_REACHED
 
 
 def test_a_travelling_alpha_is_told_from_one_at_rest():

@@ -18,6 +18,10 @@ NEGLIGIBLE = 0.01
 """Share of the value that the entropy of all steps to come makes up, under which alpha cannot move the policy: a
 critic's own error is of that order."""
 
+UNSPENT = 0.5
+"""Nats per dimension above the target that are left to a law which may still spend them: sigma is then up to 1.65 times
+what was asked for. Entropy above its target is exploration, and what it costs the return has a rule of its own."""
+
 _PATIENCE = "nothing, while the return still rises or the task is unsolved: entropy above its target is exploration"
 
 
@@ -26,11 +30,11 @@ def _slack(one: OneSeed) -> tuple[np.ndarray, np.ndarray]:
     return steps, slack / one.dimensions
 
 
-def _outside(one: OneSeed) -> tuple[float, tuple[int, int]] | None:
-    """Mean slack of the last quarter per dimension and the steps since it is too large; None within the tolerance."""
+def _outside(one: OneSeed, above: float = TOLERANCE) -> tuple[float, tuple[int, int]] | None:
+    """Mean slack of the last quarter per dimension, and the steps since it left the tolerance; None if it is small."""
     steps, slack = _slack(one)
     late = one.late("entropy/slack") / one.dimensions
-    if not abs(late) > TOLERANCE:
+    if not (late > above or late < -TOLERANCE):
         return None
     since = holds_since(steps, np.abs(slack) > TOLERANCE)
     return late, (int(steps[0]) if since is None else since, int(steps[-1]))
@@ -116,7 +120,7 @@ def inactive(one: OneSeed) -> Evidence | None:
 
 def alpha_travelling(one: OneSeed) -> Evidence | None:
     """The run ended while alpha was on its way: Adam moves it one e-fold per 1 / learning rate updates at most."""
-    missed = _outside(one)
+    missed = _outside(one, above=UNSPENT)
     if missed is None or travelling(one) != (-1 if missed[0] > 0 else 1):
         return None
     slack, steps = missed
@@ -143,7 +147,7 @@ def alpha_travelling(one: OneSeed) -> Evidence | None:
 
 def target_missed(one: OneSeed) -> Evidence | None:
     """The entropy misses its target, on either side, and alpha does not move to mend it."""
-    missed = _outside(one)
+    missed = _outside(one, above=UNSPENT)
     if missed is None:
         return None
     slack, steps = missed
