@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from entropax.diagnostics.one_seed import OneSeed
-from entropax.diagnostics.window import ENOUGH_ROWS
+from entropax.diagnostics.window import ENOUGH_ROWS, in_last_half
 
 BINS = 10
 """Parts of the run over which returns are averaged: a tenth of a run is the resolution of "before" and "after"."""
@@ -64,7 +64,7 @@ def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
 
     It sees a slow rise that no single quarter shows.
     """
-    half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2 if len(steps) else np.zeros(0, bool)
+    half = in_last_half(steps)
     if half.sum() < ENOUGH_ROWS or np.ptp(values[half]) == 0:
         return False
     time = (steps[half] - steps[half][0]) / np.ptp(steps[half])

@@ -55,5 +55,5 @@ def holds_since(steps: np.ndarray, mask: np.ndarray) -> int | None:
 
 def late_change(steps: np.ndarray, values: np.ndarray) -> float:
     """Net change over the last quarter; 0 where it has fewer than two rows."""
-    late = values[in_last_quarter(steps)] if len(steps) else values
+    late = values[in_last_quarter(steps)]
     return float(late[-1] - late[0]) if len(late) > 1 else 0.0

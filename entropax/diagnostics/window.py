@@ -53,7 +53,16 @@ def last_quarter(series: Mapping[str, Series], name: str, facts: Facts) -> np.nd
 
 def in_last_quarter(steps: np.ndarray) -> np.ndarray:
     """Mask `[t]` of the rows in the last quarter of the steps that the series spans, at least the last row."""
-    return steps >= steps[-1] - (steps[-1] - steps[0]) / 4
+    return _in_last(0.25, steps)
+
+
+def in_last_half(steps: np.ndarray) -> np.ndarray:
+    """Mask `[t]` of the rows in the last half of the steps that the series spans, at least the last row."""
+    return _in_last(0.5, steps)
+
+
+def _in_last(share: float, steps: np.ndarray) -> np.ndarray:
+    return steps >= steps[-1] - share * (steps[-1] - steps[0]) if len(steps) else np.zeros(0, bool)
 
 
 def mean_over_rows(values: np.ndarray) -> np.ndarray:

@@ -23,3 +23,9 @@ def require_positive(owner: str, name: str, value: float | Array, remedy: str) -
     """Raises EntropaxError unless a field is finite and above zero."""
     if not holds(lambda number: np.isfinite(number) & (number > 0), value):
         raise EntropaxError(f"{owner}: {name} must be finite and above 0, got {value}. {remedy}")
+
+
+def require_share(owner: str, name: str, value: float | Array, remedy: str) -> None:
+    """Raises EntropaxError unless a field is a share of the run, in (0, 1]."""
+    if not holds(lambda share: (share > 0) & (share <= 1), value):
+        raise EntropaxError(f"{owner}: {name} is a share of the run, in (0, 1], got {value}. {remedy}")

@@ -4,9 +4,8 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from entropax.errors import EntropaxError
 from entropax.temperature.base import AbstractTarget, Evidence
-from entropax.temperature.checks import holds, require_positive
+from entropax.temperature.checks import require_positive, require_share
 from entropax.temperature.passages import PassageState, begin, between, onward
 from entropax.temperature.targets import PerDimension
 from entropax.types import Spec
@@ -96,9 +95,8 @@ class Guard(AbstractTarget[GuardState]):
 
     def __check_init__(self) -> None:
         require_positive("Guard", "significance", self.significance, "4 standard deviations are the default.")
-        for name in ("patience", "duration"):
-            if not holds(lambda share: (share > 0) & (share <= 1), vars(self)[name]):
-                raise EntropaxError(f"Guard: {name} is a share of the run, in (0, 1], got {vars(self)[name]}.")
+        require_share("Guard", "patience", self.patience, "With 1 it never lets go by itself.")
+        require_share("Guard", "duration", self.duration, "A quarter of the run is the default.")
 
     def init(self, spec: Spec) -> GuardState:
         """Holding, with no return seen. Raises EntropaxError where either end cannot be reached."""

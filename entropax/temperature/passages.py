@@ -7,7 +7,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from entropax.errors import EntropaxError
 from entropax.temperature.base import AbstractTarget, Evidence
-from entropax.temperature.checks import holds, require_positive
+from entropax.temperature.checks import holds, require_positive, require_share
 from entropax.temperature.targets import PerDimension
 from entropax.types import Spec
 
@@ -98,11 +98,7 @@ class AnnealOverRun(AbstractTarget[PassageState]):
     until: float = 1.0
 
     def __check_init__(self) -> None:
-        if not holds(lambda until: (until > 0) & (until <= 1), self.until):
-            raise EntropaxError(
-                f"AnnealOverRun: until is a share of the run, in (0, 1], got {self.until}. For a number of updates "
-                "use Anneal."
-            )
+        require_share("AnnealOverRun", "until", self.until, "For a number of updates use Anneal.")
 
     def init(self, spec: Spec) -> PassageState:
         """The beginning. Raises EntropaxError where either end cannot be reached."""

@@ -10,7 +10,7 @@ from entropax.diagnostics.learning import Learning, learning
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules.entropy import LOW_FRACTION, entropy, gone_since, log_alpha
 from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
-from entropax.diagnostics.window import in_last_quarter, number
+from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 EARLY = 0.5
 """Share of the run's gain of return: entropy that goes with most of it made is what learning looks like; entropy that
@@ -89,7 +89,7 @@ def _hold_alpha_up(one: OneSeed) -> tuple[str, ...]:
 def slow(one: OneSeed) -> Evidence | None:
     """Entropy that falls steadily through the last half, away from any target, and pays nothing in return."""
     seen = entropy(one)
-    half = seen.steps >= seen.steps[-1] - (seen.steps[-1] - seen.steps[0]) / 2 if len(seen.steps) else np.zeros(0, bool)
+    half = in_last_half(seen.steps)
     if half.sum() < 4 or gone_since(one, seen) is not None:
         return None
     steps, nats = seen.steps[half], seen.nats[half]

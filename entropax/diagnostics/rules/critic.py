@@ -7,7 +7,7 @@ from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import returns
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules.rule import Evidence, Rule
-from entropax.diagnostics.window import in_last_quarter, number
+from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 GROWTH = 10.0
 """Factor of |Q| from one quarter of the run to the next: a value being learned grows in step with the return, or by
@@ -31,7 +31,7 @@ def diverging_q(one: OneSeed) -> Evidence | None:
     if len(steps) < LEAST_ROWS or not len(seen):
         return None
     late = in_last_quarter(steps)
-    before = (steps >= steps[-1] - (steps[-1] - steps[0]) / 2) & ~late
+    before = in_last_half(steps) & ~late
     size = float(np.median(np.abs(q[late])))
     growth = size / max(float(np.median(np.abs(q[before]))), 1e-12)
     bonus = np.nan_to_num(one.late("train/ent_coef") * abs(one.late("entropy/nats")))
@@ -67,7 +67,7 @@ def off_returns(one: OneSeed) -> Evidence | None:
     if len(steps) < LEAST_ROWS or not len(seen) or len(seen) != len(lengths):
         return None
     late = in_last_quarter(steps)
-    before = (steps >= steps[-1] - (steps[-1] - steps[0]) / 2) & ~late
+    before = in_last_half(steps) & ~late
     size, earlier = float(np.abs(q[late].mean())), float(np.abs(q[before].mean()))
     discount = min(one.facts.discount, 1 - 1e-3)
     bonus = abs(np.nan_to_num(one.late("train/ent_coef") * one.late("entropy/nats"))) / (1 - discount)

@@ -24,7 +24,7 @@ BASELINE_NOISE = 0.05
 
 def _late_mean(steps: np.ndarray, values: np.ndarray) -> tuple[float, float, int]:
     """Mean over the last quarter, its standard error, and its rows."""
-    late = values[in_last_quarter(steps)] if len(steps) else values
+    late = values[in_last_quarter(steps)]
     if len(late) < 2:
         return math.nan, math.nan, len(late)
     return float(late.mean()), float(late.std(ddof=1)) / math.sqrt(len(late)), len(late)

@@ -7,7 +7,7 @@ from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules.entropy import log_alpha
 from entropax.diagnostics.rules.rule import Evidence, Rule
-from entropax.diagnostics.window import number
+from entropax.diagnostics.window import in_last_half, number
 
 SWING = 0.5
 """Standard deviation of log alpha around its trend, a factor 1.6: a law that regulates stays within a tenth of it."""
@@ -20,7 +20,7 @@ LEAST_ROWS = 8
 def swinging(one: OneSeed) -> Evidence | None:
     """Alpha moves up and down by large factors from row to row, without going anywhere."""
     steps, alpha = log_alpha(one)
-    half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2 if len(steps) else np.zeros(0, bool)
+    half = in_last_half(steps)
     if half.sum() < LEAST_ROWS:
         return None
     steps, alpha = steps[half], alpha[half]

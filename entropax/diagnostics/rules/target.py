@@ -10,7 +10,7 @@ from entropax.diagnostics.one_seed import OneSeed, holds_since
 from entropax.diagnostics.rules.entropy import log_alpha
 from entropax.diagnostics.rules.motion import share_of_limit, travelling
 from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
-from entropax.diagnostics.window import in_last_quarter, number
+from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 PINNED = 1e-5
 """Spread of log alpha over the last quarter that counts as none: rounding of float32, far under one step of Adam."""
@@ -93,7 +93,7 @@ def inactive(one: OneSeed) -> Evidence | None:
     steps, slack = _slack(one)
     if missed is None or missed[0] < 0:
         return None
-    half = steps >= steps[-1] - (steps[-1] - steps[0]) / 2
+    half = in_last_half(steps)
     share = one.late("entropy/share_of_soft_value") / max(1 - one.facts.discount, 1e-3)
     if not share < NEGLIGIBLE or slack[half].min() < 0:
         return None
