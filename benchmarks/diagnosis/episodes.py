@@ -17,8 +17,8 @@ Policy = Callable[[Array, Array], Array]
 """An observation and a key to an action in [-1, 1]."""
 
 
-def _return(environment: Episodes[Any], policy: Policy, key: Key[Array, ""]) -> Float[Array, ""]:
-    """The undiscounted return of one episode."""
+def episode_return(environment: Episodes[Any], policy: Policy, key: Key[Array, ""]) -> Float[Array, ""]:
+    """The undiscounted return of one episode; rewards that are not finite count nothing."""
     bounds = continuous(environment.spec)
 
     def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, Float[Array, ""]]:
@@ -40,7 +40,8 @@ def deterministic(environment: Episodes[Any], actors: Actor, keys: Key[Array, " 
     """Mean return of each actor's mode; the environment is an argument, so that its numbers do not compile anew."""
 
     def mean(actor: Actor) -> Float[Array, ""]:
-        return jnp.mean(jax.vmap(lambda key: _return(environment, lambda seen, _: actor(seen).mode(), key))(keys))
+        act: Policy = lambda seen, _: actor(seen).mode()  # noqa: E731
+        return jnp.mean(jax.vmap(lambda key: episode_return(environment, act, key))(keys))
 
     return jax.vmap(mean)(actors)
 
@@ -52,6 +53,6 @@ def baselines(environment: Episodes[Any], keys: Key[Array, " episodes"]) -> tupl
     still = jnp.asarray(-1 - np.asarray(bounds.low, np.float32) / bounds.half_range)
 
     def mean(policy: Policy) -> Float[Array, ""]:
-        return jnp.mean(jax.vmap(lambda key: _return(environment, policy, key))(keys))
+        return jnp.mean(jax.vmap(lambda key: episode_return(environment, policy, key))(keys))
 
     return mean(lambda seen, key: still), mean(lambda seen, key: jax.random.uniform(key, still.shape, minval=-1.0))

@@ -81,7 +81,7 @@ def test_a_scripted_policy_solves_a_task_and_uniform_actions_do_not(name, policy
     keys = jax.random.split(jax.random.key(0), 100)
 
     def mean(policy):
-        return jnp.mean(jax.vmap(lambda key: episodes._return(environment, policy, key))(keys))
+        return jnp.mean(jax.vmap(lambda key: episodes.episode_return(environment, policy, key))(keys))
 
     assert mean(policy) >= solved
     assert mean(lambda seen, key: jax.random.uniform(key, (size,), minval=-1.0)) < solved
