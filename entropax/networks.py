@@ -6,6 +6,7 @@ Equinox module costs more to look up than such a product. Tests hold both forms 
 """
 
 import abc
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -26,7 +27,7 @@ HostFunction: TypeAlias = Callable[[np.ndarray], np.ndarray]
 
 
 class Affine(eqx.Module):
-    """An affine map."""
+    """An affine map, Glorot-uniform weight and zero bias."""
 
     weight: Float[Array, "inputs outputs"]
     bias: Float[Array, " outputs"]
@@ -42,8 +43,9 @@ class Affine(eqx.Module):
 
 
 def linear(inputs: int, outputs: int, *, key: Key[Array, ""]) -> Affine:
-    """Draws an `Affine`: weight LeCun-normal (variance 1 / inputs, cut off at two deviations), bias zero."""
-    weight = jax.nn.initializers.lecun_normal()(key, (inputs, outputs), jnp.float32)
+    """Draws an `Affine`: weight uniform in ±sqrt(6 / (inputs + outputs))."""
+    bound = math.sqrt(6 / (inputs + outputs))
+    weight = jax.random.uniform(key, (inputs, outputs), jnp.float32, -bound, bound)
     return Affine(weight, jnp.zeros(outputs, jnp.float32))
 
 

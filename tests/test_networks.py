@@ -41,12 +41,11 @@ def test_layer_normalisation_is_applied_before_the_relu():
     np.testing.assert_allclose(network(x), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize(("inputs", "outputs"), [(100, 200), (400, 50)])
-def test_weights_are_lecun_normal_and_biases_zero(inputs, outputs):
-    first = Dense((outputs,)).init(inputs, 1, key=jax.random.key(0)).layers[0]
-    assert float(jnp.std(first.weight)) == pytest.approx(1 / np.sqrt(inputs), rel=0.02)
-    # Two deviations of the normal before it is cut off, which takes its own deviation down to 0.8796.
-    assert float(jnp.max(jnp.abs(first.weight))) <= 2 / 0.8796 / np.sqrt(inputs)
+def test_weights_are_glorot_uniform_and_biases_zero():
+    first = Dense((200,)).init(100, 1, key=jax.random.key(0)).layers[0]
+    bound = np.sqrt(6 / 300)
+    assert float(jnp.max(jnp.abs(first.weight))) <= bound
+    assert float(jnp.std(first.weight)) == pytest.approx(bound / np.sqrt(3), rel=0.02)
     assert not first.bias.any()
 
 
