@@ -40,7 +40,9 @@ def deterministic(environment: Episodes[Any], actors: Actor, keys: Key[Array, " 
     """Mean return of each actor's mode; the environment is an argument, so that its numbers do not compile anew."""
 
     def mean(actor: Actor) -> Float[Array, ""]:
-        act: Policy = lambda seen, _: actor(seen).mode()  # noqa: E731
+        def act(seen: Array, _: Array) -> Array:
+            return actor(seen).mode()
+
         return jnp.mean(jax.vmap(lambda key: episode_return(environment, act, key))(keys))
 
     return jax.vmap(mean)(actors)

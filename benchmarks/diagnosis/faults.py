@@ -10,9 +10,9 @@ from typing import Any
 
 import equinox as eqx
 from healthy import FAST, STEPS
-from mistakes import Altered, Bounded, EndsTruncate, Floored, LimitTerminates, WrongSign, unreachable
+from mistakes import Bounded, EndsTruncate, Floored, LimitTerminates, WrongSign, unreachable
 from setting import Setting, sac
-from tasks import BALANCE, COST, PENDULUM, SPARSE, environment
+from tasks import BALANCE, COST, PENDULUM, SPARSE, Altered, environment
 
 from entropax.algorithms.sac import SAC
 from entropax.envs.base import Episodes

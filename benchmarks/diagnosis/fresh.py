@@ -9,9 +9,9 @@ from typing import Any
 import equinox as eqx
 from faults import ABOVE, USELESS, Fault
 from healthy import FAST, HALF, STEPS, healthy
-from mistakes import Altered, EndsTruncate
+from mistakes import EndsTruncate
 from setting import Setting, sac
-from tasks import GUSTS, POINTS, POLE, SIX, TANK, environment
+from tasks import GUSTS, POINTS, POLE, SIX, TANK, Altered, environment
 
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.sac import SAC

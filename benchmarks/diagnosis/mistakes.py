@@ -7,7 +7,6 @@ import math
 from typing import Any, Generic, TypeVar, final
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
@@ -17,38 +16,6 @@ from entropax.temperature import AbstractTarget, AbstractTemperature, Dual, Dual
 from entropax.types import Bounds, Metrics, Spec, Step, continuous
 
 State = TypeVar("State")
-
-
-@final
-class Altered(AbstractDynamics[State], Generic[State]):
-    """What is seen, done and paid times a factor; the reward also with Gaussian noise, and NaN on a share of steps."""
-
-    task: AbstractDynamics[State]
-    sees: float = 1.0
-    does: float = 1.0
-    pays: float = 1.0
-    noise: float = 0.0
-    nan_share: float = 0.0
-
-    @property
-    def spec(self) -> Spec:
-        """The task's."""
-        return self.task.spec
-
-    def initial(self, *, key: Key[Array, ""]) -> State:
-        """The task's."""
-        return self.task.initial(key=key)
-
-    def observe(self, state: State) -> Float[Array, " observation"]:
-        """The task's, scaled."""
-        return self.sees * self.task.observe(state)
-
-    def step(self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
-        """The task's, its action and its reward altered."""
-        key, noise_key, draw_key = jax.random.split(key, 3)
-        state, reward, terminated = self.task.step(state, self.does * action, key=key)
-        reward = self.pays * reward + self.noise * jax.random.normal(noise_key)
-        return state, jnp.where(jax.random.uniform(draw_key) < self.nan_share, jnp.nan, reward), terminated
 
 
 @final

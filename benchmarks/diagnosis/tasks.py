@@ -166,11 +166,20 @@ class Tank(AbstractDynamics[Array]):
 
 
 @final
-class Gusts(AbstractDynamics[State], Generic[State]):
-    """A task whose action is disturbed by Gaussian noise, in the action's units."""
+class Altered(AbstractDynamics[State], Generic[State]):
+    """A task in other surroundings, which may be what was meant or a mistake.
+
+    What is seen, done and paid is multiplied by a factor; actions and rewards have Gaussian noise of a deviation, and
+    a share of the rewards is NaN.
+    """
 
     task: AbstractDynamics[State]
-    deviation: float = 0.5
+    sees: float = 1.0
+    does: float = 1.0
+    pays: float = 1.0
+    gusts: float = 0.0
+    noise: float = 0.0
+    nan_share: float = 0.0
 
     @property
     def spec(self) -> Spec:
@@ -182,13 +191,16 @@ class Gusts(AbstractDynamics[State], Generic[State]):
         return self.task.initial(key=key)
 
     def observe(self, state: State) -> Float[Array, " observation"]:
-        """The task's."""
-        return self.task.observe(state)
+        """The task's, scaled."""
+        return self.sees * self.task.observe(state)
 
     def step(self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]) -> tuple[Any, Any, Any]:
-        """The task's, with another action than was meant."""
-        key, noise_key = jax.random.split(key)
-        return self.task.step(state, action + self.deviation * jax.random.normal(noise_key, action.shape), key=key)
+        """The task's, its action and its reward altered."""
+        key, noise_key, draw_key, gust_key = jax.random.split(key, 4)
+        action = self.does * action + self.gusts * jax.random.normal(gust_key, action.shape)
+        state, reward, terminated = self.task.step(state, action, key=key)
+        reward = self.pays * reward + self.noise * jax.random.normal(noise_key)
+        return state, jnp.where(jax.random.uniform(draw_key) < self.nan_share, jnp.nan, reward), terminated
 
 
 _SOLVED = TASKS[PENDULUM].solved
@@ -202,7 +214,7 @@ _OWN: dict[str, tuple[Any, float]] = {
     SIX: (Episodes(Points(6), 50), -3.0),
     # Full or no inflow until the level is right costs about 2; 4 leaves 0.04 m on each of the 50 steps.
     TANK: (Episodes(Tank(), 50), -4.0),
-    GUSTS: (Episodes(Gusts(Pendulum()), 200), 1.25 * _SOLVED),
+    GUSTS: (Episodes(Altered(Pendulum(), gusts=0.5), 200), 1.25 * _SOLVED),
 }
 
 

@@ -95,7 +95,7 @@ class Guard(AbstractTarget[GuardState]):
 
     def __check_init__(self) -> None:
         require_positive("Guard", "significance", self.significance, "4 standard deviations are the default.")
-        require_share("Guard", "patience", self.patience, "With 1 it never lets go by itself.")
+        require_share("Guard", "patience", self.patience, "With 1 it waits for the return alone.")
         require_share("Guard", "duration", self.duration, "A quarter of the run is the default.")
 
     def init(self, spec: Spec) -> GuardState:

@@ -88,17 +88,18 @@ def test_a_scripted_policy_solves_a_task_and_uniform_actions_do_not(name, policy
 
 
 def test_an_altered_task_scales_what_is_seen_done_and_paid():
-    import mistakes
     import tasks
 
     points = tasks.Points(2)
     state, action, key = jnp.array([0.5, -1.0]), jnp.array([1.0, 1.0]), jax.random.key(0)
-    altered = mistakes.Altered(points, sees=10.0, does=-1.0, pays=100.0)
+    altered = tasks.Altered(points, sees=10.0, does=-1.0, pays=100.0)
     after, reward, _ = altered.step(state, action, key=key)
     assert altered.observe(state).tolist() == [5.0, -10.0]
     assert after == pytest.approx([0.3, -1.2])
     assert float(reward) == pytest.approx(-75.0)
-    assert math.isnan(mistakes.Altered(points, nan_share=1.0).step(state, action, key=key)[1])
+    pushed, _, _ = tasks.Altered(points, gusts=0.1).step(state, action, key=key)
+    assert 0 < float(jnp.max(jnp.abs(pushed - jnp.array([0.7, -0.8])))) < 0.1
+    assert math.isnan(tasks.Altered(points, nan_share=1.0).step(state, action, key=key)[1])
 
 
 def _seed(number, alters, solved, on_target, *findings):
