@@ -19,6 +19,7 @@ from fresh import FRESH_FAULTS, FRESH_HEALTHY
 from healthy import HEALTHY
 from score import PARTS, TUNING, Judged, Share, by_rule, by_setting, part_of, summary
 from setting import SEEDS, Setting, finished, outcome, trained
+from third import THIRD_FAULTS, THIRD_HEALTHY
 
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules import RULES, judge
@@ -31,24 +32,24 @@ from entropax.runs import installed_versions
 RESULTS = Path(__file__).resolve().parents[1] / "results" / "diagnosis.json"
 
 
-_SETS = ((False, HEALTHY, FAULTS), (True, FRESH_HEALTHY, FRESH_FAULTS))
+_SETS = ((HEALTHY, FAULTS), (FRESH_HEALTHY, FRESH_FAULTS), (THIRD_HEALTHY, THIRD_FAULTS))
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A setting of the benchmark, with the fault it has, if any, and whether it is of the second set."""
+    """A setting of the benchmark, with the fault it has, if any, and the number of its set."""
 
     setting: Setting
     fault: Fault | None
-    fresh: bool
+    number: int
 
 
 def entries() -> list[Entry]:
     """All settings, one without and one with a fault in turn, so that a benchmark cut short has both."""
     found = []
-    for fresh, healthy, faults in _SETS:
-        sound = [Entry(setting, None, fresh) for setting in healthy]
-        faulty = [Entry(fault.setting, fault, fresh) for fault in faults]
+    for number, (healthy, faults) in enumerate(_SETS, 1):
+        sound = [Entry(setting, None, number) for setting in healthy]
+        faulty = [Entry(fault.setting, fault, number) for fault in faults]
         found += [one for pair in itertools.zip_longest(sound, faulty) for one in pair if one is not None]
     return found
 
@@ -74,7 +75,7 @@ def judged(entry: Entry, run: Run) -> list[Judged]:
             Judged(
                 setting.name,
                 seed,
-                part_of(entry.fresh, seed),
+                part_of(entry.number, seed),
                 fault.alters if fault else "",
                 fault.rules if fault else (),
                 returns[index] >= setting.solved,

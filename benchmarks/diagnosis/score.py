@@ -7,14 +7,12 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-TUNING, HELD_OUT, FRESH = PARTS = "tuning", "held out", "new tasks and faults"
+TUNING, HELD_OUT, SECOND, THIRD = PARTS = "tuning", "held out", "second set", "third set"
 
 
-def part_of(fresh: bool, seed: int) -> str:
-    """Which part a seed belongs to, decided before any was judged: even seeds of the first set may be looked at."""
-    if fresh:
-        return FRESH
-    return TUNING if seed % 2 == 0 else HELD_OUT
+def part_of(number: int, seed: int) -> str:
+    """Which part a seed of a set (1, 2 or 3) belongs to; the first set's even seeds were for tuning."""
+    return PARTS[number] if number > 1 else PARTS[seed % 2]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,19 @@ def _importable():
     sys.path.insert(0, str(FOLDER))
     yield
     sys.path.remove(str(FOLDER))
-    for name in ("episodes", "faults", "fresh", "healthy", "mistakes", "run", "score", "setting", "tasks"):
+    for name in (
+        "episodes",
+        "faults",
+        "fresh",
+        "healthy",
+        "mistakes",
+        "run",
+        "score",
+        "setting",
+        "tasks",
+        "third",
+        "third_tasks",
+    ):
         sys.modules.pop(name, None)
 
 
@@ -35,12 +47,12 @@ def test_every_rule_that_may_name_a_fault_exists_and_every_setting_has_its_own_n
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("fresh", [False, True])
-def test_either_set_has_sixty_runs_of_either_kind(fresh):
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_every_set_has_sixty_runs_of_either_kind(number):
     import run
     import setting
 
-    faulty = [entry.fault is not None for entry in run.entries() if entry.fresh is fresh]
+    faulty = [entry.fault is not None for entry in run.entries() if entry.number == number]
     assert sum(faulty) * len(setting.SEEDS) >= 60
     assert (len(faulty) - sum(faulty)) * len(setting.SEEDS) >= 60
 
@@ -63,20 +75,50 @@ def _fill(seen, key):
     return 2 * jnp.clip(0.5 * jnp.sqrt(asked) + (asked - level) / 0.2, 0, 1)[None] - 1
 
 
+def _reach(seen, key):
+    """Damped least squares on the tip's distance, in units of 0.3 rad."""
+    cosines, sines, off = seen[:2], seen[2:4], seen[4:]
+    jacobian = 0.5 * jnp.array([[-sines.sum(), -sines[1]], [cosines.sum(), cosines[1]]])
+    step = -jacobian.T @ jnp.linalg.solve(jacobian @ jacobian.T + 0.005 * jnp.eye(2), off)
+    return jnp.clip(step / 0.3, -1, 1)
+
+
+def _brake(seen, key):
+    return jnp.clip(-(0.3 * seen[:2] + seen[2:]) / 0.15, -1, 1)
+
+
+def _hit(seen, key):
+    return seen
+
+
+def _steer(seen, key):
+    offset, sine, cosine = seen
+    return jnp.clip((jnp.clip(-offset, -1, 1) - jnp.arctan2(sine, cosine)) / 0.3, -1, 1)[None]
+
+
+def _hold(seen, key):
+    return jnp.clip(-1.1 * seen / 0.15, -1, 1)
+
+
 def _upright(seen, key):
     """Feedback of a linear controller, in units of 10 N."""
     position, _, sin, velocity, angular = seen
     return jnp.clip(0.1 * position + 4 * sin + 0.2 * velocity + angular, -1, 1)[None]
 
 
-@pytest.mark.parametrize(
-    ("name", "policy"), [("POINTS", _straight), ("SIX", _straight), ("TANK", _fill), ("POLE", _upright)]
-)
+_SECOND = [("POINTS", _straight), ("SIX", _straight), ("TANK", _fill), ("POLE", _upright)]
+_NEWEST = [("ARM", _reach), ("PUCK", _brake), ("AIM", _hit), ("LANE", _steer), ("LEDGE", _hold)]
+
+
+@pytest.mark.parametrize(("name", "policy"), _SECOND + _NEWEST)
 def test_a_scripted_policy_solves_a_task_and_uniform_actions_do_not(name, policy):
     import episodes
     import tasks
+    import third_tasks
 
-    environment, solved = tasks.environment(getattr(tasks, name))
+    newest = third_tasks.THIRD_TASKS
+    task = getattr(tasks, name, None) or getattr(third_tasks, name)
+    environment, solved = newest[task] if task in newest else tasks.environment(task)
     size = continuous(environment.spec).size
     keys = jax.random.split(jax.random.key(0), 100)
 
@@ -102,11 +144,25 @@ def test_an_altered_task_scales_what_is_seen_done_and_paid():
     assert math.isnan(tasks.Altered(points, nan_share=1.0).step(state, action, key=key)[1])
 
 
+def test_the_third_set_has_every_fault_of_the_first_two_and_every_task():
+    import faults
+    import fresh
+    import third
+    import third_tasks
+
+    names = {fault.setting.name.removeprefix("fault, ") for fault in faults.FAULTS}
+    names |= {fault.alters for fault in fresh.FRESH_FAULTS} - {"target 0.6 per dimension"}
+    assert {fault.alters for fault in third.THIRD_FAULTS} == names
+    assert set(third._PAID | third._MET) <= names
+    met = [fault.setting.name.split(", ")[1] for fault in third.THIRD_FAULTS]
+    assert {met.count(task) for task in third_tasks.THIRD_TASKS} <= {7, 8, 9}
+
+
 def _seed(number, alters, solved, on_target, *findings):
     import score
 
     return score.Judged(
-        "one", number, score.part_of(False, number), alters, ("nonfinite", "mode-loses"), solved, on_target, findings
+        "one", number, score.part_of(1, number), alters, ("nonfinite", "mode-loses"), solved, on_target, findings
     )
 
 

@@ -110,7 +110,46 @@ def test_a_dimension_is_not_named_when_all_have_collapsed():
     assert set(spoken(dimensions(-4.0, -4.0))) == {"premature-collapse"}
 
 
+# Mended collapse
+
+
+def dip(share, depth=-2.5):
+    """Entropy on its target of -1 but for a part of the run, early on."""
+    return np.where((T > 0.1) & (0.1 + share > T), depth, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("nats", "gains", "speaks"),
+    [
+        (dip(0.25), CLIMB, True),
+        (dip(0.15), CLIMB, False),
+        (dip(0.25), EARLY_GAIN, False),
+        (dip(0.25, -1.9), CLIMB, False),
+        (np.where(T > 0.5, -2.5, -1.0), CLIMB, False),
+    ],
+    ids=["still rising", "a short dip", "made up for", "not far below", "not mended"],
+)
+def test_a_collapse_that_mended_is_named_while_the_return_makes_up_for_it(nats, gains, speaks):
+    found = spoken(run(nats, **returns(gains)))
+    assert ("mended-collapse" in found) == speaks
+    if speaks:
+        assert found["mended-collapse"].severity is Severity.WARNING
+        assert found["mended-collapse"].steps == (STEPS[T > 0.1][0], STEPS[T < 0.35][-1])
+        assert found["mended-collapse"].numbers["share of the run without entropy (%)"] == pytest.approx(25, abs=2.5)
+
+
 # Explosion
+
+
+def test_a_target_that_leaves_a_fifth_to_decide_is_named_and_a_lower_one_is_not():
+    found = spoken(run(0.6, target=0.6))["target-near-uniform"]
+    assert (found.severity, found.kind) == (Severity.WARNING, Kind.MISLEADING)
+    assert found.numbers["its share of the feasible range (%)"] == pytest.approx(100 * math.exp(0.6 - H_MAX))
+    just = H_MAX + math.log(0.8)
+    assert "target-near-uniform" in spoken(run(just, target=just + 0.01))
+    assert "target-near-uniform" not in spoken(run(just, target=just - 0.01))
+    assert "target-near-uniform" not in spoken(run(0.65, target=0.7)), "out of reach says it"
+    assert "target-near-uniform" not in spoken(run(0.6, target=0.6), entropy_maximum=math.nan)
 
 
 def test_a_target_out_of_reach_is_critical_before_alpha_has_exploded():
@@ -306,8 +345,16 @@ def test_terminations_at_one_length_and_limits_at_many_are_named(terminations, l
 
 @pytest.mark.parametrize(
     ("q", "speaks"),
-    [(5.0, False), (0.3, True), (0.6, False), (300.0, True), (90.0, False), (0.3 * np.exp(3 * T), False)],
-    ids=["fits", "too small", "small", "too large", "large", "still growing"],
+    [
+        (5.0, False),
+        (0.3, True),
+        (0.6, False),
+        (300.0, True),
+        (90.0, False),
+        (0.3 * np.exp(3 * T), False),
+        (3.0 - 3.5 * T, False),
+    ],
+    ids=["fits", "too small", "small", "too large", "large", "still growing", "crosses 0"],
 )
 def test_q_is_compared_with_what_the_returns_are_worth(q, speaks):
     # 10 in 200 steps: 0.05 a step, worth 4.33 where episodes end; at most their 10, and 0.2 for the entropy to come.

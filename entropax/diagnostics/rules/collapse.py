@@ -6,15 +6,18 @@ import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.learning import Learning, learning
+from entropax.diagnostics.learning import Learning, climbs, learning, returns
 from entropax.diagnostics.one_seed import OneSeed
-from entropax.diagnostics.rules.entropy import LOW_FRACTION, entropy, gone_since, log_alpha
+from entropax.diagnostics.rules.entropy import LOW_FRACTION, entropy, gone_for_a_while, gone_since, log_alpha
 from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 EARLY = 0.5
 """Share of the run's gain of return: entropy that goes with most of it made is what learning looks like; entropy that
 goes with most of it to come has stopped the search for it."""
+LONG = 0.2
+"""Share of the run without entropy that is too long to be a law's first swing: two of the ten parts that learning is
+told in."""
 SLOW_FALL = 0.5
 """Nats per dimension over the last half, a factor 1.6 in sigma: twice the tolerance around a target."""
 
@@ -122,6 +125,41 @@ def slow(one: OneSeed) -> Evidence | None:
     )
 
 
+def mended(one: OneSeed) -> Evidence | None:
+    """Entropy that was gone for a good part of the run and came back, while the return still makes up for it."""
+    seen = entropy(one)
+    gone = gone_for_a_while(seen)
+    if not len(gone) or gone.mean() < LONG or gone[seen.late].any() or not climbs(*returns(one)):
+        return None
+    steps, alpha = log_alpha(one)
+    first, last = seen.steps[gone][0], seen.steps[gone][-1]
+    then = alpha[(steps >= first) & (steps <= last)]
+    alphas = {"alpha then": math.exp(float(np.median(then))), "alpha": one.late("train/ent_coef")} if len(then) else {}
+    return Evidence(
+        Kind.COLLAPSED,
+        Severity.WARNING,
+        (int(first), int(last)),
+        {
+            "share of the run without entropy (%)": 100 * float(gone.mean()),
+            "lowest entropy (nats per dimension)": float(seen.nats.min()),
+            **alphas,
+        },
+        "entropy/nats",
+        f"The policy was almost deterministic for {number(100 * float(gone.mean()))} % of the run, down to "
+        f"{number(float(seen.nats.min()))} nats per dimension. Its entropy has come back, but the return, which still "
+        "rises at the end, is that much behind.",
+        (
+            "alpha that started too small for the size of the rewards, and took this long to grow",
+            "critics that preferred one action too strongly too early",
+        ),
+        (
+            one.say(Knob.INITIAL_ALPHA, number(one.late("train/ent_coef"))) + ", where alpha went",
+            "scale the rewards to about 1",
+            one.say(Knob.MORE_STEPS, f"{2 * int(seen.steps[-1])}") + ": train longer",
+        ),
+    )
+
+
 def one_dimension(one: OneSeed) -> Evidence | None:
     """A single action dimension without entropy, hidden by a sum that looks right."""
     steps, each = one.rows("entropy/per_dimension")
@@ -168,5 +206,6 @@ RULES = (
         silences=("slow-collapse", "target-missed", "alpha-travelling", "alpha-irrelevant", "dimension-collapse"),
     ),
     Rule("slow-collapse", slow, _NEEDS, (DIMENSIONS,), silences=("target-missed",)),
+    Rule("mended-collapse", mended, (*_NEEDS, "rollout/ep_rew_mean"), (DIMENSIONS,)),
     Rule("dimension-collapse", one_dimension, ("entropy/per_dimension", *_NEEDS), (DIMENSIONS,)),
 )

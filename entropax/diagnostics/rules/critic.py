@@ -18,8 +18,9 @@ factor leaves room for episodes that a time limit cuts short of 1 / (1 - discoun
 OFF = 10.0
 """Factor between Q and what the returns are worth: Q is a mean over stored states, old ones among them, which moves it
 by a factor of a few."""
-SETTLED = 1.5
-"""Factor by which |Q| may still grow from one quarter of the run to the next and count as settled."""
+SETTLED = 0.5
+"""Share of its size by which Q may still change from one quarter of the run to the next and count as settled: one that
+crosses 0, where rewards and entropy cancel, is small for that reason alone."""
 LEAST_ROWS = 8
 """Two rows a quarter, so that neither is a single batch."""
 
@@ -68,7 +69,7 @@ def off_returns(one: OneSeed) -> Evidence | None:
         return None
     late = in_last_quarter(steps)
     before = in_last_half(steps) & ~late
-    size, earlier = float(np.abs(q[late].mean())), float(np.abs(q[before].mean()))
+    size, change = abs(float(q[late].mean())), abs(float(q[late].mean() - q[before].mean()))
     discount = min(one.facts.discount, 1 - 1e-3)
     bonus = abs(np.nan_to_num(one.late("train/ent_coef") * one.late("entropy/nats"))) / (1 - discount)
     pace = seen / lengths
@@ -76,8 +77,8 @@ def off_returns(one: OneSeed) -> Evidence | None:
     earned = min(abs(float(pace.mean())), abs(float(pace[-max(len(pace) // 4, 1) :].mean())))
     least = earned * (1 - discount ** float(lengths.mean())) / (1 - discount)
     most = max(float(np.abs(pace).max()) / (1 - discount), float(np.abs(seen).max())) + bonus
-    grown = size > SETTLED * earlier
-    low, high = size < least / OFF and bonus < least / 2 and not grown, size > OFF * most
+    settled = change <= SETTLED * size
+    low, high = size < least / OFF and bonus < least / 2 and settled, size > OFF * most
     if not low and not high:
         return None
     side = "less" if low else "more"

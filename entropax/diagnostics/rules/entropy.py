@@ -60,8 +60,22 @@ def gone_since(one: OneSeed, seen: Entropy) -> int | None:
 
     Gone is a tiny share of the feasible range that no target asks for, or far under its target while alpha lets it be.
     """
-    deficit = seen.goal - seen.nats
-    tiny = (seen.fraction < LOW_FRACTION) & ~(deficit < TOLERANCE)
-    abandoned = (deficit > DEFICIT) & (late_change(*log_alpha(one)) <= 0)
-    gone = tiny | abandoned
+    abandoned = _far_below(seen) & (late_change(*log_alpha(one)) <= 0)
+    gone = _tiny(seen) | abandoned
     return holds_since(seen.steps, gone) if len(gone) and gone[seen.late].mean() > 0.5 else None
+
+
+def gone_for_a_while(seen: Entropy) -> np.ndarray:
+    """Mask `[t]` of the rows without entropy, whatever came of it.
+
+    That is a tiny share of the feasible range that no target asks for, or far under its target.
+    """
+    return _tiny(seen) | _far_below(seen)
+
+
+def _tiny(seen: Entropy) -> np.ndarray:
+    return (seen.fraction < LOW_FRACTION) & ~(seen.goal - seen.nats < TOLERANCE)
+
+
+def _far_below(seen: Entropy) -> np.ndarray:
+    return seen.goal - seen.nats > DEFICIT

@@ -57,6 +57,36 @@ def out_of_reach(one: OneSeed) -> Evidence | None:
     )
 
 
+def near_uniform(one: OneSeed) -> Evidence | None:
+    """A target that leaves the policy next to nothing to decide."""
+    goal = entropy(one).goal
+    share = math.exp(goal - one.widest) if math.isfinite(goal) else 0.0
+    if share <= WIDE or not math.isfinite(one.facts.entropy_maximum):
+        return None
+    steps, _ = one.rows("entropy/target")
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(steps[0]), int(steps[-1])),
+        {
+            "target (nats per dimension)": goal,
+            "its share of the feasible range (%)": 100 * share,
+            "alpha": one.late("train/ent_coef"),
+        },
+        "entropy/target",
+        f"The target of {number(goal)} nats per dimension asks for {number(100 * share)} % of the feasible range: a "
+        "policy that meets it is nearly uniform in most states, however well it has learned.",
+        (
+            "a target given as a share of the largest entropy, such as 0.98 log n of a finite set",
+            "a target in another unit: nats of the environment's own box, or of another library's",
+        ),
+        (
+            one.say(Knob.TARGET, number(one.widest - 0.7)) + ", half the largest sigma",
+            one.say(Knob.TARGET, "-1.0") + ", the published one",
+        ),
+    )
+
+
 def runaway_alpha(one: OneSeed) -> Evidence | None:
     """Alpha grows without end while the entropy stays under its target and does not answer."""
     steps, alpha = log_alpha(one)
@@ -142,8 +172,10 @@ RULES = (
             "alpha-travelling",
             "target-missed",
             "reward-drowned",
+            "target-near-uniform",
         ),
     ),
+    Rule("target-near-uniform", near_uniform, ("entropy/target", "entropy/nats"), (DIMENSIONS,)),
     Rule(
         "alpha-runaway",
         runaway_alpha,
