@@ -9,7 +9,8 @@ from jaxtyping import Array, Float, Key
 
 from entropax.envs.base import AbstractDynamics, Episodes
 from entropax.envs.cartpole_swingup import CartpoleState, CartpoleSwingup
-from entropax.envs.pendulum import Pendulum, PendulumState, wrap_angle
+from entropax.envs.motion import wrap_angle
+from entropax.envs.pendulum import Pendulum, PendulumState
 from entropax.envs.registry import TASKS, make
 from entropax.types import Bounds, Spec, continuous
 

@@ -1,6 +1,6 @@
 """Cart-pole swing-up with the physics and the rewards of the DeepMind Control Suite, dense and sparse."""
 
-from typing import TypeAlias, final
+from typing import final
 
 import equinox as eqx
 import jax
@@ -8,9 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from entropax.envs.base import AbstractDynamics
+from entropax.envs.motion import Scalar, runge_kutta
 from entropax.types import Bounds, Spec
-
-Scalar: TypeAlias = float | Float[Array, ""]
 
 CENTRE = 0.25
 """Half-width in metres of the stretch in the middle of the rail where the sparse task pays."""
@@ -75,13 +74,8 @@ class CartpoleSwingup(AbstractDynamics[CartpoleState]):
     ) -> tuple[CartpoleState, Float[Array, ""], Bool[Array, ""]]:
         """One Runge-Kutta step; the reward is that of the state after it. Never terminates."""
         control = jnp.clip(action[0], -1.0, 1.0)
-        force, dt = self.max_force * control, self.dt
-        k1 = self._slope(state, force)
-        k2 = self._slope(_along(state, k1, dt / 2), force)
-        k3 = self._slope(_along(state, k2, dt / 2), force)
-        k4 = self._slope(_along(state, k3, dt), force)
-        mean = jax.tree.map(lambda a, b, c, d: (a + 2 * b + 2 * c + d) / 6, k1, k2, k3, k4)
-        after = _along(state, mean, dt)
+        force = self.max_force * control
+        after = runge_kutta(lambda moving: self._slope(moving, force), state, self.dt)
         return after, _reward(after, control), jnp.zeros((), bool)
 
     def _slope(self, state: CartpoleState, force: Float[Array, ""]) -> CartpoleState:
@@ -159,10 +153,6 @@ def _capsule_inertia(mass: Scalar, length: Scalar, radius: Scalar) -> Scalar:
     ends = mass / (1 + 0.75 * length / radius)
     cylinder = (mass - ends) * (3 * radius**2 + length**2) / 12
     return cylinder + ends * (0.4 * radius**2 + 0.375 * length * radius + length**2 / 4)
-
-
-def _along(state: CartpoleState, slope: CartpoleState, time: Scalar) -> CartpoleState:
-    return jax.tree.map(lambda value, rate: value + time * rate, state, slope)
 
 
 def _reward(state: CartpoleState, control: Float[Array, ""]) -> Float[Array, ""]:

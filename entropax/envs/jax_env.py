@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.envs.base import AbstractDynamics
+from entropax.envs.drawing import Picture
 from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
 from entropax.types import Bounds
@@ -32,25 +33,36 @@ def _step(
 
 @final
 class JaxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
-    """One copy of a task's dynamics, compiled for the CPU, behind `gymnasium.Env`; it has no rendering.
+    """One copy of a task's dynamics, compiled for the CPU, behind `gymnasium.Env`; it renders what has a picture.
 
     The time limit is Gymnasium's own: `gymnasium.make` wraps it in `TimeLimit`. To train here, prefer `Episodes`: this
     class pays a dispatch from Python on every step.
     """
 
-    metadata = {"render_modes": []}  # noqa: RUF012, Gymnasium declares it so
-    render_mode = None
-
-    def __init__(self, dynamics: AbstractDynamics[Any], observation: Bounds):
+    def __init__(
+        self,
+        dynamics: AbstractDynamics[Any],
+        observation: Bounds,
+        picture: Picture | None = None,
+        render_mode: str | None = None,
+    ):
         """Wraps a task.
 
         Args:
             dynamics: The task; its action spec must be `Bounds`.
             observation: The box that its observations stay in.
+            picture: How its states are drawn; None where it has no picture.
+            render_mode: As in Gymnasium: "rgb_array", where there is a picture, or None.
 
         Raises:
-            EntropaxError: The task's actions are not continuous, or `observation` has another size than its spec.
+            EntropaxError: The task's actions are not continuous, `observation` has another size than its spec, or
+                there is no such render mode.
         """
+        self.metadata = _metadata(picture)
+        if render_mode is not None and render_mode not in self.metadata["render_modes"]:
+            known = " or ".join([*map(repr, self.metadata["render_modes"]), "None"])
+            raise EntropaxError(f"This task cannot be rendered as {render_mode!r}. Use render_mode={known}.")
+        self.picture, self.render_mode = picture, render_mode
         action = dynamics.spec.action
         if not isinstance(action, Bounds):
             raise EntropaxError("JaxEnv wraps continuous tasks, this one has a finite set of actions. Use Bounds.")
@@ -87,11 +99,35 @@ class JaxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             )
         return np.array(observation, np.float32), float(reward), bool(terminated), False, {}
 
+    def render(self) -> np.ndarray | None:
+        """A frame `[height, width, 3]` of the state as it is now, or None where no render mode was chosen.
+
+        Raises:
+            EntropaxError: No episode has been started.
+        """
+        if self.render_mode is None or self.picture is None:
+            return None
+        if self._state is None:
+            raise EntropaxError("render() was called before reset(), so there is no state to draw. Call reset() first.")
+        return self.picture.draw(jax.device_get(self._state))
+
+
+def _metadata(picture: Picture | None) -> dict[str, Any]:
+    """What Gymnasium asks of an environment that does, or does not, render."""
+    if picture is None:
+        return {"render_modes": []}
+    return {"render_modes": ["rgb_array"], "render_fps": picture.frames_per_second}
+
 
 def _space(bounds: Bounds) -> gymnasium.spaces.Box:
     return gymnasium.spaces.Box(np.asarray(bounds.low, np.float32), np.asarray(bounds.high, np.float32))
 
 
-def from_task(task: str) -> JaxEnv:
-    """The entry point that `gymnasium.make` calls: the task of our registry with this id, default fields."""
-    return JaxEnv(TASKS[task].build(), TASKS[task].observation)
+def from_task(task: str, render_mode: str | None = None) -> JaxEnv:
+    """The entry point that `gymnasium.make` calls: the task of our registry with this id, default fields.
+
+    Raises:
+        EntropaxError: The task has no such render mode.
+    """
+    entry = TASKS[task]
+    return JaxEnv(entry.build(), entry.observation, entry.picture, render_mode)

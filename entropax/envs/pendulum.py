@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key
 
 from entropax.envs.base import AbstractDynamics
+from entropax.envs.motion import wrap_angle
 from entropax.types import Bounds, Spec
 
 TORQUE_LIMIT = 2.0
@@ -19,11 +20,6 @@ class PendulumState(eqx.Module):
 
     angle: Float[Array, ""]
     velocity: Float[Array, ""]
-
-
-def wrap_angle(angle: Float[Array, ""]) -> Float[Array, ""]:
-    """The same angle in [-pi, pi)."""
-    return jnp.mod(angle + jnp.pi, 2 * jnp.pi) - jnp.pi
 
 
 @final

@@ -9,11 +9,15 @@ from typing import Any
 
 import gymnasium
 
+from entropax.envs import acrobot, obstacle2d, quadrotor, toy, vehicle
+from entropax.envs.acrobot import MAX_SPEEDS, Acrobot
 from entropax.envs.base import AbstractDynamics, AbstractHostEnvironments, Episodes
 from entropax.envs.cartpole_swingup import CartpoleSwingup, CartpoleSwingupSparse
 from entropax.envs.deceptive_maze import DeceptiveMaze
+from entropax.envs.drawing import Picture
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
 from entropax.envs.mountain_car import MountainCarContinuous
+from entropax.envs.obstacle2d import Obstacle2D
 from entropax.envs.pendulum import Pendulum
 from entropax.envs.probes import (
     ConstantReward,
@@ -23,7 +27,10 @@ from entropax.envs.probes import (
     SoftChain,
     SoftOptimum,
 )
-from entropax.envs.wrappers import ActionCost, Sparse
+from entropax.envs.quadrotor import Gyroscope, Quadrotor, ThrustAndMoments
+from entropax.envs.toy import Toy
+from entropax.envs.vehicle import Vehicle, gripping, kinematic
+from entropax.envs.wrappers import ActionCost, Sparse, TerminalTimeLimit
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Categories
 
@@ -44,6 +51,7 @@ class Task:
         build: Makes the dynamics with its default fields.
         solved: Mean return per episode, undiscounted, from which the task counts as solved; NaN where nobody says.
             `docs/environments.md` gives the reason for each.
+        picture: How `render_mode="rgb_array"` draws it; None where it has no picture.
     """
 
     id: str
@@ -52,6 +60,7 @@ class Task:
     observation: Bounds
     build: Callable[[], AbstractDynamics[Any]]
     solved: float = math.nan
+    picture: Picture | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +77,21 @@ _PENDULUM = Bounds((-1.0, -1.0, -8.0), (1.0, 1.0, 8.0))
 _MOUNTAIN_CAR = Bounds((-1.2, -0.07), (0.6, 0.07))
 # 10 N on a cart of 1 kg raise sqrt(2 energy) by at most 10 a second, so velocities stay below these for 10 s.
 _CARTPOLE = Bounds((-5.0, -1.0, -1.0, -100.0, -600.0), (5.0, 1.0, 1.0, 100.0, 600.0))
+# A turn of at most 7 rad/s² and the speed limit of 30 m/s in either direction, for 20 s.
+_VEHICLE = Bounds((-1000.0, -1000.0, -4.0, -30.0, -30.0, -200.0), (1000.0, 1000.0, 4.0, 30.0, 30.0, 200.0))
 _SIGN, _PAIR = Bounds((-1.0,), (1.0,)), Bounds((0.0, 0.0), (1.0, 1.0))
+
+
+def _quadrotor(size: int) -> Bounds:
+    """The first entries of (position, angles, velocity, rates): 203 m/s² and about 10 rad/s² for 4 s."""
+    high = ((2000.0,) * 3 + (200.0,) * 3 + (1000.0,) * 3 + (100.0,) * 3)[:size]
+    return Bounds(tuple(-bound for bound in high), high)
+
+
+def _within_time(picture: Picture) -> Picture:
+    """The picture of a task within `TerminalTimeLimit`."""
+    return Picture(lambda state: picture.draw(state.task), picture.frames_per_second)
+
 
 TASKS: dict[str, Task] = {
     task.id: task
@@ -128,6 +151,79 @@ TASKS: dict[str, Task] = {
             Bounds((-1.0, -1.0), (1.0, 1.0)),
             DeceptiveMaze,
             solved=10.0,
+        ),
+        Task(
+            "entropax/Toy-v0",
+            "two decisions, the first misled by entropy",
+            2,
+            Bounds((0.0,) * 6, (1.0,) * 6),
+            Toy,
+            picture=Picture(toy.draw, 1),
+        ),
+        Task(
+            "entropax/Vehicle-v0",
+            "hardly gripping car finds and follows a circle",
+            200,
+            _VEHICLE,
+            lambda: TerminalTimeLimit(Vehicle(), 200),
+            picture=_within_time(Picture(vehicle.draw, 10)),
+        ),
+        Task(
+            "entropax/VehicleFixed-v0",
+            "Vehicle, gripping tyres, time limit truncates",
+            200,
+            _VEHICLE,
+            lambda: Vehicle(car=gripping()),
+            picture=Picture(vehicle.draw, 10),
+        ),
+        Task(
+            "entropax/VehicleSimplified-v0",
+            "VehicleFixed, car without slip",
+            200,
+            _VEHICLE,
+            kinematic,
+            picture=Picture(vehicle.draw, 10),
+        ),
+        Task(
+            "entropax/Quadrotor-v0",
+            "four rotors follow a point along a line",
+            40,
+            _quadrotor(9),
+            lambda: TerminalTimeLimit(Quadrotor(), 40),
+            picture=_within_time(Picture(quadrotor.draw, 10)),
+        ),
+        Task(
+            "entropax/QuadrotorFixed-v0",
+            "Quadrotor, rates observed, time limit truncates",
+            40,
+            _quadrotor(12),
+            lambda: Quadrotor(gyroscope=Gyroscope()),
+            picture=Picture(quadrotor.draw, 10),
+        ),
+        Task(
+            "entropax/QuadrotorSimplified-v0",
+            "QuadrotorFixed, thrust and moments as actions",
+            40,
+            _quadrotor(12),
+            lambda: Quadrotor(actuation=ThrustAndMoments(), gyroscope=Gyroscope()),
+            picture=Picture(quadrotor.draw, 10),
+        ),
+        Task(
+            "entropax/Acrobot-v0",
+            "balance two links by the joint between them",
+            400,
+            Bounds((-1.0,) * 4 + tuple(-speed for speed in MAX_SPEEDS), (1.0,) * 4 + MAX_SPEEDS),
+            Acrobot,
+            picture=Picture(acrobot.draw, 5),
+        ),
+        Task(
+            "entropax/Obstacle2D-v0",
+            "a point rounds the wall before its goal",
+            51,
+            Bounds((-77.0, -51.0), (77.0, 51.0)),
+            Obstacle2D,
+            solved=450.0,
+            picture=Picture(obstacle2d.draw, 2),
         ),
         Task("entropax/SoftOptimum-v0", "probe: pi* = p*, V* = 0", 1, Bounds((0.0,), (1.0,)), SoftOptimum),
         Task("entropax/SoftChain-v0", "probe: two soft steps, V* = discount", 2, _PAIR, SoftChain),
