@@ -58,12 +58,12 @@ class MDP:
     @property
     def available(self) -> Bool[np.ndarray, "state action"]:
         """Which actions a state has."""
-        return np.asarray(self.measure > 0)
+        return self.measure > 0
 
     @property
     def terminal(self) -> Bool[np.ndarray, " state"]:
         """Which states have no action."""
-        return ~self.available.any(axis=1)
+        return np.asarray(~self.available.any(axis=1))
 
     def state(self, name: str) -> int:
         """Index of the state with this name.
