@@ -40,7 +40,7 @@ def plain_policy_iteration(mdp: MDP) -> PlainSolution:
     values = _value_of_greedy(mdp, np.zeros(len(mdp.names)))
     while True:
         improved = _value_of_greedy(mdp, values)
-        if improved.sum() <= values.sum():
+        if not improved.sum() > values.sum():
             return _solution(mdp, values)
         values = improved
 

@@ -60,7 +60,7 @@ def soft_policy_iteration(mdp: MDP, alpha: float) -> SoftSolution:
     values = _value_of_boltzmann(mdp, alpha, np.zeros(len(mdp.names)))
     while True:
         improved = _value_of_boltzmann(mdp, alpha, values)
-        if improved.sum() <= values.sum():
+        if not improved.sum() > values.sum():
             return _solution(mdp, alpha, values)
         values = improved
 
