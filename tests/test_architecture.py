@@ -21,6 +21,7 @@ FLOORS = (
     "replay",
     "algorithms",
     "envs",
+    "tabular",
     "diagnostics",
     "runs",
     "loops",

@@ -1,0 +1,19 @@
+"""Exact dynamic programming on finite problems, plain and soft, and the entropy bifurcation extension.
+
+Everything here is NumPy in float64: it is the truth that learners are held to.
+"""
+
+from entropax.tabular.bifurcation import Extension as Extension
+from entropax.tabular.bifurcation import bifurcation_extension as bifurcation_extension
+from entropax.tabular.evaluation import entropy_values as entropy_values
+from entropax.tabular.evaluation import reward_values as reward_values
+from entropax.tabular.mdp import MDP as MDP
+from entropax.tabular.mdp import action_values as action_values
+from entropax.tabular.plain import PlainSolution as PlainSolution
+from entropax.tabular.plain import plain_policy_iteration as plain_policy_iteration
+from entropax.tabular.plain import plain_value_iteration as plain_value_iteration
+from entropax.tabular.random_mdp import random_mdp as random_mdp
+from entropax.tabular.soft import SoftSolution as SoftSolution
+from entropax.tabular.soft import soft_policy_iteration as soft_policy_iteration
+from entropax.tabular.soft import soft_value_iteration as soft_value_iteration
+from entropax.tabular.toy import toy as toy
