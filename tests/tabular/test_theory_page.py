@@ -12,7 +12,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "theory.md").read_text("utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize(("snippet", "printed"), SNIPPETS, ids=["toy", "extension"])
+@pytest.mark.parametrize(("snippet", "printed"), SNIPPETS, ids=["toy", "tanh-Gaussian", "extension"])
 def test_snippets_print_what_the_page_says(snippet, printed, tmp_path, capsys):
     (tmp_path / "snippet.py").write_text(snippet, "utf-8")
     runpy.run_path(str(tmp_path / "snippet.py"))
