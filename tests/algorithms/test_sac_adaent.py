@@ -10,8 +10,10 @@ from entropax import SAC, Dense, Dual, Fixed, SACAdaEnt
 from entropax.algorithms.sac_adaent import similarities, switched_value
 from entropax.algorithms.soft import least_value, sample
 from entropax.errors import EntropaxError
+from entropax.loops.update import BROKEN, guarded_update
 from entropax.networks import Actor, Critic, ensemble
 from entropax.ops import landscape_similarity
+from entropax.replay import pack
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
@@ -211,6 +213,18 @@ def test_all_target_critics_move_by_their_share():
             new.critics,
             new.target_critics,
         )
+
+
+def test_plain_critics_that_are_not_finite_are_named_and_undone():
+    state = fresh(adaent())
+    nan = jax.tree.map(lambda x: x * jnp.nan, state.plain.target_critics)
+    broken = eqx.tree_at(lambda s: s.plain.target_critics, state, nan)
+    data = pack(batch(terminated=0.0))
+    update = jax.jit(lambda s: guarded_update(adaent(), SPEC, s, data, PROGRESS, key=KEY))
+    after, metrics = update(broken)
+    assert float(metrics[f"{BROKEN}train/plain_critic_loss"]) == float(metrics["train/skipped_updates"]) == 1
+    jax.tree.map(np.testing.assert_array_equal, after, broken)
+    assert float(update(state)[1]["train/kept_updates"]) == 1
 
 
 def test_plain_and_soft_critics_begin_apart():
