@@ -3,6 +3,8 @@
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState
+from entropax.algorithms.sac_adaent import SACAdaEnt as SACAdaEnt
+from entropax.algorithms.sac_lite import SACLite as SACLite
 from entropax.distributions import Categorical as Categorical
 from entropax.distributions import Normal as Normal
 from entropax.distributions import TanhNormal as TanhNormal

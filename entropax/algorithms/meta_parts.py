@@ -2,20 +2,16 @@
 
 import abc
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
-import optax
 from jaxtyping import Array, Float, PyTree
 
 from entropax.algorithms.sac import SACState
-from entropax.algorithms.soft import critic_step, returns_and_bootstraps, sample, values
+from entropax.algorithms.soft import PlainState, plain_init, plain_step, plain_target_step, successors
 from entropax.networks import Critic
-from entropax.ops import polyak, soft_target
-from entropax.optimiser import Rate, adam_init
+from entropax.optimiser import Rate
 from entropax.types import Metrics, Progress, Transition
 
 Step = Callable[[Any], tuple[Any, Metrics]]
@@ -119,21 +115,12 @@ class SoftCritics(AbstractMetaCritics):
         return ()
 
 
-class PlainState(eqx.Module):
-    """Critics of the return alone."""
-
-    critics: Critic
-    target_critics: Critic
-    optimiser: optax.OptState
-
-
 class PlainCritics(AbstractMetaCritics):
     """Critics of the return alone, without entropy, trained beside SAC's (ablation)."""
 
     def init(self, sac: SACState) -> PlainState:
         """Copies of SAC's first critics."""
-        first, target = (jax.tree.map(jnp.copy, sac.critics) for _ in range(2))
-        return PlainState(first, target, adam_init(first))
+        return plain_init(sac.critics)
 
     def ensemble(self, state: PlainState, sac: SACState) -> Critic:
         """The plain ones."""
@@ -149,10 +136,6 @@ class PlainCritics(AbstractMetaCritics):
     ) -> PlainState:
         """Equation 5 of arXiv 1812.05905 with alpha = 0 in its targets."""
         discount, share, learning_rate = settings
-        reward, weight, observations = returns_and_bootstraps(batch, discount)
-        actions, _ = sample(sac.actor, observations, noise)
-        next_q = jnp.min(values(state.target_critics, observations, actions), axis=0)
-        targets = soft_target(reward, weight, next_q, jnp.zeros_like(next_q))
-        critics, optimiser, _ = critic_step(state.critics, state.optimiser, batch, targets, learning_rate)
-        target_critics = polyak(state.target_critics, critics, share)
-        return replace(state, critics=critics, target_critics=target_critics, optimiser=optimiser)
+        following = successors(sac.actor, batch, discount, noise)
+        state, _ = plain_step(state, batch, following, learning_rate)
+        return plain_target_step(state, share)

@@ -1,6 +1,7 @@
 """Meta-SAC: Wang and Ni 2020, arXiv 2007.01932; alpha descends a metagradient, and no target entropy is set."""
 
 from dataclasses import replace
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -18,7 +19,7 @@ from entropax.algorithms.meta_parts import (
     StartStates,
 )
 from entropax.algorithms.sac import SAC, SACState
-from entropax.algorithms.soft import policy_loss, values
+from entropax.algorithms.soft import least_value, policy_loss
 from entropax.errors import EntropaxError
 from entropax.networks import Actor
 from entropax.optimiser import adam_init, adam_look_ahead, adam_step
@@ -141,14 +142,13 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
     ) -> Float[Array, ""]:
         """-E[min_i Q_i(s0, mode)] of the policy that a step with this alpha would lead to, in reward."""
         sac, observations = state.sac, batch.observation[:, 0]
-        gradient, _ = jax.grad(policy_loss, has_aux=True)(
-            sac.actor, sac.critics, jnp.exp(log_alpha), observations, noise
-        )
+        value = partial(least_value, sac.critics)
+        gradient, _ = jax.grad(policy_loss, has_aux=True)(sac.actor, value, jnp.exp(log_alpha), observations, noise)
         ahead = adam_look_ahead(gradient, sac.actor_optimiser, sac.actor, self.sac.actor_learning_rate)
         starts = self.states.observations(batch, progress)
         actions = jax.vmap(lambda observation: ahead(observation).mode())(starts)
         critics = self.critics.ensemble(state.critics, sac)
-        return -jnp.mean(jnp.min(values(critics, starts, actions), axis=0))
+        return -jnp.mean(least_value(critics, starts, actions))
 
     def _meta_step(
         self, state: MetaSACState, batch: Transition, progress: Progress, noise: Float[Array, "batch action"]

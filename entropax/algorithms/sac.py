@@ -1,6 +1,7 @@
 """Soft actor-critic, second version: Haarnoja et al. 2018, arXiv 1812.05905, algorithm 1."""
 
 from dataclasses import replace
+from functools import partial
 
 import equinox as eqx
 import jax
@@ -9,10 +10,10 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.algorithms.soft import critic_step, policy_loss, returns_and_bootstraps, sample, values
+from entropax.algorithms.soft import Value, critic_step, least_value, policy_loss, soft_targets, successors
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
-from entropax.ops import alpha_log_prob, polyak, soft_target
+from entropax.ops import polyak
 from entropax.optimiser import adam_init, adam_step
 from entropax.temperature import AbstractTemperature, Dual, Evidence
 from entropax.temperature.checks import holds, require_positive
@@ -79,11 +80,8 @@ class SAC(AbstractAlgorithm[SACState]):
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law."""
         actor_key, critic_key = jax.random.split(key)
-        inputs, actions = spec.observation_size, continuous(spec).size
-        actor = Actor(self.torso.init(inputs, 2 * actions, key=actor_key))
-        critics = ensemble(
-            lambda k: Critic(self.torso.init(inputs + actions, 1, key=k)), self.num_critics, key=critic_key
-        )
+        actor = Actor(self.torso.init(spec.observation_size, 2 * continuous(spec).size, key=actor_key))
+        critics = self.draw_critics(spec, key=critic_key)
         return SACState(
             critics=critics,
             target_critics=jax.tree.map(jnp.copy, critics),
@@ -93,6 +91,11 @@ class SAC(AbstractAlgorithm[SACState]):
             actor_optimiser=adam_init(actor),
             temperature=self.temperature.init(spec),
         )
+
+    def draw_critics(self, spec: Spec, *, key: Key[Array, ""]) -> Critic:
+        """Draws an ensemble of `num_critics` action values."""
+        inputs = spec.observation_size + continuous(spec).size
+        return ensemble(lambda k: Critic(self.torso.init(inputs, 1, key=k)), self.num_critics, key=key)
 
     def actor(self, state: SACState) -> Actor:
         """The policy."""
@@ -125,42 +128,59 @@ class SAC(AbstractAlgorithm[SACState]):
     ) -> tuple[SACState, Metrics]:
         """One step of the critics, the actor, the temperature and the target critics, in the paper's order."""
         target_noise, actor_noise = jax.random.normal(key, (2, *batch.action[:, 0].shape))
-        targets = self._soft_targets(state, batch, target_noise)
+        following = successors(state.actor, batch, self.discount, target_noise)
+        targets = soft_targets(state.target_critics, following, self.alpha(state))
+        state, metrics = self.evaluation_step(state, batch, targets)
+        value = partial(least_value, state.critics)
+        state, more = self.improvement_step(spec, state, value, batch, progress, actor_noise)
+        return self.target_step(state), {**metrics, **more}
+
+    def evaluation_step(
+        self, state: SACState, batch: Transition, targets: Float[Array, " batch"]
+    ) -> tuple[SACState, Metrics]:
+        """Policy evaluation: a step of the critics towards targets, equation 5."""
         critics, optimiser, metrics = critic_step(
             state.critics, state.critic_optimiser, batch, targets, self.critic_learning_rate
         )
-        state = replace(state, critics=critics, critic_optimiser=optimiser)
+        return replace(state, critics=critics, critic_optimiser=optimiser), metrics
+
+    def improvement_step(
+        self,
+        spec: Spec,
+        state: SACState,
+        value: Value,
+        batch: Transition,
+        progress: Progress,
+        noise: Float[Array, "batch action"],
+    ) -> tuple[SACState, Metrics]:
+        """Policy improvement: a step of actor and temperature, where due, against what `value` says of actions."""
 
         def policy_step(state: SACState) -> tuple[SACState, Metrics]:
-            return self._policy_step(spec, state, batch, progress, actor_noise)
+            return self._policy_step(spec, state, value, batch, progress, noise)
 
         if self.policy_delay == 1:
-            state, more = policy_step(state)
-        else:
-            # The skipped branch still measures: metrics keep one meaning at every update.
-            due = state.updates % self.policy_delay == 0
-            state, more = jax.lax.cond(due, policy_step, lambda s: (s, policy_step(s)[1]), state)
-        target_critics = polyak(state.target_critics, state.critics, self.polyak)
-        following = replace(state, target_critics=target_critics, updates=state.updates + 1)
-        return following, {**metrics, **more}
+            return policy_step(state)
+        # The skipped branch still measures: metrics keep one meaning at every update.
+        due = state.updates % self.policy_delay == 0
+        return jax.lax.cond(due, policy_step, lambda s: (s, policy_step(s)[1]), state)
 
-    def _soft_targets(
-        self, state: SACState, batch: Transition, noise: Float[Array, "batch action"]
-    ) -> Float[Array, " batch"]:
-        """Equation 3 over windows of `n_step` steps."""
-        reward, discount, observations = returns_and_bootstraps(batch, self.discount)
-        actions, log_probs = sample(state.actor, observations, noise)
-        next_q = jnp.min(values(state.target_critics, observations, actions), axis=0)
-        return soft_target(reward, discount, next_q, alpha_log_prob(self.alpha(state), log_probs))
+    def target_step(self, state: SACState) -> SACState:
+        """Ends an update: the target critics take in their share of the critics."""
+        target_critics = polyak(state.target_critics, state.critics, self.polyak)
+        return replace(state, target_critics=target_critics, updates=state.updates + 1)
 
     def _policy_step(
-        self, spec: Spec, state: SACState, batch: Transition, progress: Progress, noise: Float[Array, "batch action"]
+        self,
+        spec: Spec,
+        state: SACState,
+        value: Value,
+        batch: Transition,
+        progress: Progress,
+        noise: Float[Array, "batch action"],
     ) -> tuple[SACState, Metrics]:
         """Equation 9 for the actor, then equation 18 for alpha on the same samples."""
         gradients = jax.value_and_grad(policy_loss, has_aux=True)
-        (error, log_probs), gradient = gradients(
-            state.actor, state.critics, self.alpha(state), batch.observation[:, 0], noise
-        )
+        (error, log_probs), gradient = gradients(state.actor, value, self.alpha(state), batch.observation[:, 0], noise)
         actor, optimiser = adam_step(gradient, state.actor_optimiser, state.actor, self.actor_learning_rate)
         temperature, metrics = self.temperature.update(spec, state.temperature, Evidence(-log_probs, progress))
         metrics = {**metrics, "train/actor_loss": error, "train/actor_grad_norm": optax.tree.norm(gradient)}

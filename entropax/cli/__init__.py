@@ -7,7 +7,7 @@ from typing import Any
 
 USAGE = """usage: entropax COMMAND ...
 
-  train sac --env ID   train into a new run folder (also: meta-sac)
+  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -20,7 +20,10 @@ USAGE = """usage: entropax COMMAND ...
 Every command explains its flags with --help."""
 
 COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
-KINDS = {"train": ("algorithm", ("sac", "meta-sac")), "reproduce": ("experiment", ("collapse",))}
+KINDS = {
+    "train": ("algorithm", ("sac", "meta-sac", "sac-adaent", "sac-lite")),
+    "reproduce": ("experiment", ("collapse",)),
+}
 """What the second word of a command names, and the words there are."""
 
 
@@ -45,6 +48,8 @@ def _run(name: str, words: list[str]) -> None:
 
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.sac import SAC
+    from entropax.algorithms.sac_adaent import SACAdaEnt
+    from entropax.algorithms.sac_lite import SACLite
     from entropax.cli import commands, diagnose, entropy, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
@@ -53,6 +58,8 @@ def _run(name: str, words: list[str]) -> None:
     table: dict[str, tuple[Any, Any]] = {
         "train sac": (commands.Train[SAC], commands.train),
         "train meta-sac": (commands.Train[MetaSAC], commands.train),
+        "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
+        "train sac-lite": (commands.Train[SACLite], commands.train),
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),

@@ -54,6 +54,12 @@ ENTROPAX = Dialect(
     },
 )
 
+AROUND_SAC = Dialect(
+    "Entropax",
+    {knob: setting.replace("algorithm.", "algorithm.sac.") for knob, setting in ENTROPAX.settings.items()},
+)
+"""For algorithms whose field `sac` has SAC's settings."""
+
 SB3 = Dialect(
     "Stable-Baselines3 or SBX",
     {

@@ -19,11 +19,13 @@ CULPRITS = (
     "next observation in the batch",
     "train/critic_loss",
     "train/critic_grad_norm",
+    "train/plain_critic_loss",
+    "train/plain_critic_grad_norm",
     "train/actor_loss",
     "train/actor_grad_norm",
     "train/ent_coef",
 )
-"""Where a number can stop being finite, in the order in which an update meets them."""
+"""Where a number can stop being finite, in the order in which an update meets them; not every algorithm has all."""
 
 BROKEN = "nonfinite/"
 """Prefix of the counts of updates that a culprit made non-finite first."""
@@ -60,7 +62,8 @@ def recent_return(mean: Any, total: Any, episodes: Any) -> Any:
 
 def _culprit(batch: tuple[Array, ...], metrics: Metrics) -> Float[Array, ""]:
     """Index into `CULPRITS` of the first term that is not finite; 0 where all are."""
-    terms = [jnp.sum(part) for part in batch] + [metrics[name] for name in CULPRITS[5:] if name in metrics]
+    sound = jnp.zeros((), jnp.float32)
+    terms = [jnp.sum(part) for part in batch] + [metrics.get(name, sound) for name in CULPRITS[5:]]
     broken = jnp.stack([jnp.zeros((), bool), *(~jnp.isfinite(term) for term in terms)])
     return jnp.argmax(broken).astype(jnp.float32)
 

@@ -24,6 +24,17 @@ def soft_target(
     return reward + discount * (next_q_min - next_alpha_log_prob)
 
 
+def plain_target(
+    reward: Float[Array, "*axes"], discount: Float[Array, "*axes"], next_q_min: Float[Array, "*axes"]
+) -> Float[Array, "*axes"]:
+    """Plain target y = r + discount min_i Q_i(s', a'): the value of the same policy without entropy in it.
+
+    With a' ~ pi it evaluates the stochastic policy as it is, not the best one (Yu et al. 2022, arXiv 2201.12434; Zhang
+    et al. 2025, arXiv 2506.05615). Arguments and result as `soft_target`'s.
+    """
+    return reward + discount * next_q_min
+
+
 def n_step_return(
     rewards: Float[Array, " n"],
     terminated: Float[Array, " n"],

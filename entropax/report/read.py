@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from entropax.diagnostics.dialects import ENTROPAX, SB3
+from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, SB3, Dialect
 from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series, never_again
@@ -87,16 +87,23 @@ def _facts(manifest: RunManifest) -> Facts:
         temperature_rate=_float(law.get("learning_rate")),
         alpha_band=_band(law),
         discount=_float(manifest.algorithm.get("sac", manifest.algorithm).get("discount", 0.99)),
-        dialect=SB3 if str(manifest.algorithm.get("type")).startswith("stable_baselines3.") else ENTROPAX,
+        dialect=_dialect(manifest.algorithm),
         baselines={name: value for key, value in manifest.baselines.items() if (name := _BASELINES.get(key))},
     )
 
 
+def _dialect(algorithm: Mapping[str, Any]) -> Dialect:
+    """How to say a remedy to whoever made the run."""
+    if str(algorithm.get("type")).startswith("stable_baselines3."):
+        return SB3
+    return AROUND_SAC if "sac" in algorithm else ENTROPAX
+
+
 def _law(algorithm: Mapping[str, Any]) -> Mapping[str, Any]:
     """The configuration of what moves alpha: Meta-SAC itself, the law of each dimension, or SAC's law."""
-    if "sac" in algorithm:
+    if algorithm.get("type") == "MetaSAC":
         return algorithm
-    law = algorithm.get("temperature", {})
+    law = algorithm.get("sac", algorithm).get("temperature", {})
     law = law.get("law", law) if isinstance(law, dict) else {}
     return law if isinstance(law, dict) else {}
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import entropax
-from entropax import SAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, Scheduled
+from entropax import SAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, SACAdaEnt, SACLite, Scheduled
 from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
@@ -63,6 +63,9 @@ VARIANTS = {
     "meta-sac, ablated": MetaSAC(
         _sac(temperature=Fixed(1.0)), states=ReplayedStates(), batch=SameBatch(), critics=PlainCritics()
     ),
+    "sac-adaent": SACAdaEnt(_sac(temperature=Fixed(0.2)), samples=7),
+    "sac-adaent, delayed": SACAdaEnt(_sac(policy_delay=2, n_step=3), samples=7),
+    "sac-lite": SACLite(_sac()),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
 }
 
@@ -84,13 +87,13 @@ def arrays_of(tree) -> list[np.ndarray]:
 
 def _updates(algorithm, state) -> int:
     """How many updates a state has seen."""
-    return int((state.sac if isinstance(algorithm, MetaSAC) else state).updates)
+    return int((state.sac if isinstance(algorithm, MetaSAC | SACAdaEnt) else state).updates)
 
 
 class Case:
     """A variant with its compiled update, which counts how often it is traced."""
 
-    def __init__(self, algorithm: SAC | MetaSAC):
+    def __init__(self, algorithm: SAC | MetaSAC | SACAdaEnt | SACLite):
         self.algorithm, self.traces = algorithm, 0
         self.state = algorithm.init(SPEC, key=jax.random.key(0))
         self.batch = random_batch(algorithm.batch_shape()[1])
@@ -189,12 +192,12 @@ def test_the_key_decides(case):
     assert any(changed)
 
 
-@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac"])
+@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite"])
 def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case = Case(VARIANTS[name])
 
     def swept(algorithm):
-        a = algorithm.sac if isinstance(algorithm, MetaSAC) else algorithm
+        a = algorithm if isinstance(algorithm, SAC) else algorithm.sac
         return (a.discount, a.polyak, a.actor_learning_rate, a.critic_learning_rate)
 
     settings = jnp.array([[0.9, 0.005, 1e-3, 1e-3], [0.5, 0.005, 1e-3, 1e-3], [0.9, 0.1, 3e-3, 2e-3]])

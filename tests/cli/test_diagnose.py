@@ -10,9 +10,22 @@ import numpy as np
 import pytest
 from tensorboardX import SummaryWriter
 
-from entropax import PI, SAC, Dense, Dual, EachDimension, Fixed, MetaSAC, StepRule, Training, fit
+from entropax import (
+    PI,
+    SAC,
+    Dense,
+    Dual,
+    EachDimension,
+    Fixed,
+    MetaSAC,
+    SACAdaEnt,
+    SACLite,
+    StepRule,
+    Training,
+    fit,
+)
 from entropax.cli import commands, main
-from entropax.diagnostics.dialects import ENTROPAX, Knob
+from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, Knob
 from entropax.report import read_run, write_report
 from entropax.runs import to_config
 from entropax.temperature import Clamp
@@ -141,12 +154,20 @@ def test_a_run_of_ours_is_compared_with_its_own_environment_s_baselines(tmp_path
         (SAC(temperature=StepRule()), np.nan, (1e-4, 1.0)),
         (SAC(temperature=Fixed()), np.nan, (np.nan, np.nan)),
         (MetaSAC(learning_rate=2e-4), 2e-4, (1e-6, 1.0)),
+        (SACAdaEnt(), np.nan, (np.nan, np.nan)),
+        (SACLite(SAC(temperature=Dual(learning_rate=1e-3, band=Clamp(0.2, 0.3)))), 1e-3, (0.2, 0.3)),
     ],
     ids=lambda value: type(value).__name__,
 )
 def test_what_moves_alpha_is_read_from_the_manifest(tmp_path, algorithm, rate, band):
     facts = read_run(write_run(tmp_path / "run", -1.0, algorithm=to_config(algorithm))).facts
     np.testing.assert_equal((facts.temperature_rate, facts.alpha_band, facts.discount), (rate, band, 0.99))
+
+
+@pytest.mark.parametrize(("algorithm", "flag"), [(SAC(), "algorithm.temp"), (SACLite(), "algorithm.sac.temp")])
+def test_remedies_are_settings_of_the_algorithm_that_ran(tmp_path, algorithm, flag, capsys):
+    _, out, _ = ended(capsys, write_run(tmp_path / "run", -5.0, algorithm=to_config(algorithm)))
+    assert f"try: {flag}" in out
 
 
 def test_a_run_that_the_plug_in_logged_is_advised_in_stable_baselines3_s_settings(tmp_path, capsys):
@@ -278,12 +299,15 @@ def test_a_damaged_snapshot_is_a_note(trained, tmp_path, capsys):
     assert "of which" not in out
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "dialect"), [("sac", ENTROPAX), ("sac-lite", AROUND_SAC), ("sac-adaent", AROUND_SAC)]
+)
 @pytest.mark.parametrize("knob", list(Knob), ids=lambda knob: knob.name)
-def test_every_remedy_of_ours_is_a_flag_that_train_takes(knob, monkeypatch):
+def test_every_remedy_of_ours_is_a_flag_that_train_takes(knob, algorithm, dialect, monkeypatch):
     seen = []
     monkeypatch.setattr(commands, "train", seen.append)
     value = "20000" if knob in (Knob.EVALUATE, Knob.MORE_STEPS) else "0.25"
-    main(("train", "sac", "--env", "Pendulum-v1", *ENTROPAX.say(knob, value).split()))
+    main(("train", algorithm, "--env", "Pendulum-v1", *dialect.say(knob, value).split()))
     assert len(seen) == 1
 
 

@@ -10,6 +10,8 @@ import pytest
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.sac import SAC
+from entropax.algorithms.sac_adaent import SACAdaEnt
+from entropax.algorithms.sac_lite import SACLite
 from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
@@ -44,7 +46,15 @@ FLAGS = (
     ReproduceCollapse,
 )
 TWO_WORDS = {commands.Train: ["train", "sac"], ReproduceCollapse: ["reproduce", "collapse"]}
-OWNERS = [SAC, MetaSAC, Training, *FLAGS, *(owner for part in PARTS for owner in final_classes(part))]
+OWNERS = [
+    SAC,
+    MetaSAC,
+    SACAdaEnt,
+    SACLite,
+    Training,
+    *FLAGS,
+    *(owner for part in PARTS for owner in final_classes(part)),
+]
 
 
 def shown(capsys, *arguments):

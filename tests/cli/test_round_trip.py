@@ -45,6 +45,23 @@ def test_flags_arrive_in_the_run(run):
     assert np.shape(rows[-1].values["train/ent_coef"]) == (2,)
 
 
+@pytest.mark.parametrize(
+    ("word", "flags", "name", "settings"),
+    [
+        ("sac-adaent", ("--algorithm.threshold", "0.7", "--algorithm.samples", "8"), "SACAdaEnt", (0.7, 8)),
+        ("sac-lite", (), "SACLite", ()),
+    ],
+)
+def test_algorithms_around_sac_are_trained_by_their_own_words(word, flags, name, settings, tmp_path):
+    short = [flag.replace("algorithm.", "algorithm.sac.") for flag in TINY]
+    main(("train", word, "--env", "entropax/Pendulum-v0", "--root", str(tmp_path), *flags, *short))
+    (path,) = tmp_path.iterdir()
+    config = entropax.load(path).manifest.algorithm
+    assert (config["type"], config["sac"]["discount"]) == (name, 0.98)
+    assert tuple(config[field] for field in ("threshold", "samples") if field in config) == settings
+    assert path.name.startswith(name.lower())
+
+
 def test_evaluate_prints_a_line_a_seed(run, capsys):
     lines = output(capsys, "evaluate", str(run), "--episodes", "3").splitlines()
     assert lines[0].split() == ["seed", "episodes", "return", "mean", "return", "std", "length", "mean"]

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from entropax import PI, AnnealOverRun, Fixed, MetaSAC, PerDimension, Training, fit, load
+from entropax import PI, AnnealOverRun, Fixed, MetaSAC, PerDimension, SACAdaEnt, SACLite, Training, fit, load
 from entropax.errors import EntropaxError
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
@@ -18,6 +18,13 @@ from entropax.runs import read_checkpoint_meta
 
 UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
 META = {"train/meta_objective", "train/meta_gradient"}
+PLAIN = {
+    "train/plain_critic_loss",
+    "train/plain_q_mean",
+    "train/plain_critic_grad_norm",
+    "train/plain_critic_param_norm",
+}
+ADAENT = {"train/switched_states", "train/landscape_similarity"} | PLAIN
 
 
 def _documented() -> set[str]:
@@ -49,7 +56,7 @@ def test_rows_come_at_the_steps_asked_for(run):
 
 def test_every_documented_metric_is_finite_in_the_last_row(run):
     values = run.metrics.rows[-1].values
-    assert set(values) == _documented() - META
+    assert set(values) == _documented() - META - ADAENT
     broken = {name for name, value in values.items() if not np.isfinite(value).all()}
     assert broken == set()
     vectors = {
@@ -106,6 +113,20 @@ def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
     assert all(np.isfinite(values[name]).all() and (values[name] != 0).all() for name in META)
     assert np.isnan(values["entropy/target"]).all()
     assert (values["train/ent_coef"] != 0.5).all()
+    assert load(run.path).algorithm == algorithm
+
+
+@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
+@pytest.mark.parametrize(
+    ("build", "own"), [(lambda small: SACAdaEnt(small, samples=8), ADAENT), (SACLite, set())], ids=["adaent", "lite"]
+)
+def test_what_wraps_sac_runs_in_both_loops(env, build, own, small, loop, tmp_path):
+    algorithm = build(small)
+    run = fit(algorithm, env, loop, seeds=2, root=tmp_path, progress=False)
+    values = run.metrics.rows[-1].values
+    assert set(values) == _documented() - META - ADAENT | own
+    assert {name for name, value in values.items() if not np.isfinite(value).all()} == set()
+    assert all((values[name] > 0).all() for name in own - {"train/plain_q_mean", "train/switched_states"})
     assert load(run.path).algorithm == algorithm
 
 

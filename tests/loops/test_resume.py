@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from entropax import EntropaxError, fit, resume
+from entropax import EntropaxError, SACAdaEnt, SACLite, fit, resume
 from entropax.loops.driver import Driver
 from entropax.runs import CheckpointWriteError, read_checkpoint_meta, read_metrics
 
@@ -59,6 +59,18 @@ def test_a_resumed_run_on_a_jax_environment_is_the_uninterrupted_one(small, loop
     assert len(whole) > 40
     for name, array in whole.items():
         np.testing.assert_array_equal(array, resumed[name], err_msg=name)
+
+
+@pytest.mark.parametrize("build", [lambda small: SACAdaEnt(small, samples=8), SACLite], ids=["adaent", "lite"])
+def test_what_wraps_sac_goes_on_bit_for_bit(build, small, loop, tmp_path, monkeypatch):
+    (cut, uncut) = (tmp_path / name for name in ("cut", "uncut"))
+    whole = fit(build(small), "entropax/Pendulum-v0", loop, seeds=2, root=uncut, progress=False)
+    path = _interrupted(monkeypatch, build(small), "entropax/Pendulum-v0", loop, cut)
+    resume(path, progress=False)
+    one, two = _tensors(whole.path, 600), _tensors(path, 600)
+    assert set(one) == set(two)
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], err_msg=name)
 
 
 def test_a_resumed_run_on_a_gymnasium_environment_keeps_its_replay(small, loop, host_run, tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax import Dual, EachDimension, EntropaxError, Fixed, MetaSAC, fit, resume
+from entropax import Dual, EachDimension, EntropaxError, Fixed, MetaSAC, SACAdaEnt, SACLite, fit, resume
 from entropax.loops.driver import Driver
 from entropax.loops.lane import STATES
 from entropax.loops.snapshots import attribute_run, read_history, read_snapshots
@@ -62,8 +62,10 @@ def test_a_snapshot_is_the_run_s_own_policy_alpha_and_states(run):
     [
         (lambda small: MetaSAC(sac=dataclasses.replace(small, temperature=Fixed(0.5))), "Pendulum-v1"),
         (lambda small: dataclasses.replace(small, temperature=EachDimension(Dual())), "entropax/Pendulum-v0"),
+        (lambda small: SACAdaEnt(small, samples=8), "entropax/Pendulum-v0"),
+        (lambda small: SACLite(small), "Pendulum-v1"),
     ],
-    ids=["MetaSAC", "EachDimension"],
+    ids=["MetaSAC", "EachDimension", "SACAdaEnt", "SACLite"],
 )
 def test_other_learners_are_read_too(learner, environment, small, loop, tmp_path):
     loop = dataclasses.replace(loop, steps=300, checkpoint_every=200, evaluate_every=0)

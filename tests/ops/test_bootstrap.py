@@ -23,6 +23,10 @@ def test_soft_target_by_hand():
     np.testing.assert_allclose(ended, 1.0)
 
 
+def test_plain_target_by_hand():
+    np.testing.assert_allclose(ops.plain_target(array(1, 1), array(0.9, 0), array(10, 10)), [10.0, 1.0], rtol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("terminated", "last", "expected_return", "expected_discount", "expected_index"),
     [
