@@ -1,6 +1,8 @@
 """The `entropax` command: errors that a person can cause end in one message and exit code 2."""
 
 import difflib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -73,6 +75,11 @@ def _run(name: str, words: list[str]) -> None:
     try:
         parsed = tyro.cli(flags, prog=f"entropax {name}", args=words, registry=registry)
         action(parsed)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads, such as `head`, has seen enough; Python's own flush at exit must not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + signal.SIGPIPE)
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(128 + stop.number)

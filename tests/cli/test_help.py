@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import signal
 import subprocess
 import sys
 
@@ -118,3 +119,11 @@ def test_envs_lists_ours_and_gymnasium(capsys):
     assert any(line.split()[:5] == ["entropax/Pendulum-v0", "jax", "1", "in", "[-2,"] for line in lines)
     assert any(line.startswith("Pendulum-v1 ") for line in lines)
     assert not any("CartPole" in line for line in lines)
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_in_silence():
+    command = [sys.executable, "-m", "entropax", "envs"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=120) == 128 + signal.SIGPIPE
