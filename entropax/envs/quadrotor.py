@@ -13,6 +13,9 @@ from entropax.envs.base import AbstractDynamics
 from entropax.envs.drawing import BAD, FAINT, GOOD, INK, SELF, Canvas
 from entropax.types import Bounds, Spec
 
+SPEED, DT = 1.5, 0.1
+"""Of the point in m/s, and of a step in s, as published; pictures are drawn for these."""
+
 
 class QuadrotorState(eqx.Module):
     """Position (m) and velocity (m/s) in x, y, z; roll, pitch, yaw (rad) and their rates (rad/s); steps taken."""
@@ -152,8 +155,8 @@ class Quadrotor(AbstractDynamics[QuadrotorState]):
     pitch_inertia: float = 0.75
     yaw_inertia: float = 1.3
     arm: float = 0.23
-    speed: float = 1.5
-    dt: float = 0.1
+    speed: float = SPEED
+    dt: float = DT
 
     @property
     def spec(self) -> Spec:
@@ -217,7 +220,7 @@ def draw(state: QuadrotorState) -> np.ndarray:
 
     The point is green, its line grey with a post at every metre, the body blue with a red arrow along its thrust.
     """
-    ahead = 0.15 * max(int(state.time) - 1, 0)
+    ahead = SPEED * DT * max(int(state.time) - 1, 0)
     roll, pitch, _ = (float(angle) for angle in state.angles)
     x, y, z = (float(number) for number in state.position)
     side = _view((x - ahead, z), pitch, np.floor(ahead) + np.arange(-3, 5) - ahead)

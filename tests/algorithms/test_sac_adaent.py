@@ -56,9 +56,9 @@ def fresh(algorithm):
     return eqx.tree_at(targets, state, (other.sac.critics, other.plain.critics))
 
 
-def updated(algorithm, state, data=None, key=KEY):
+def updated(algorithm, state, data=None):
     data = batch() if data is None else data
-    return jax.jit(lambda s: algorithm.update(SPEC, s, data, PROGRESS, key=key))(state)
+    return jax.jit(lambda s: algorithm.update(SPEC, s, data, PROGRESS, key=KEY))(state)
 
 
 def shares(state, data=None):
@@ -177,12 +177,12 @@ def test_threshold_0_is_sac(delay):
     algorithm = adaent(threshold=0.0, temperature=Dual(learning_rate=0.1), policy_delay=delay)
     state = fresh(algorithm)
     alone = state.sac
+    update = jax.jit(lambda s, d, k: algorithm.update(SPEC, s, d, PROGRESS, key=k))
+    sac_update = jax.jit(lambda s, d, k: algorithm.sac.update(SPEC, s, d, PROGRESS, key=k))
     for number in range(4):
         key = jax.random.key(number)
-        state, metrics = updated(algorithm, state, batch(seed=number), key)
-        alone, theirs = jax.jit(lambda s, d, k: algorithm.sac.update(SPEC, s, d, PROGRESS, key=k))(
-            alone, batch(seed=number), jax.random.split(key)[0]
-        )
+        state, metrics = update(state, batch(seed=number), key)
+        alone, theirs = sac_update(alone, batch(seed=number), jax.random.split(key)[0])
         assert float(metrics["train/switched_states"]) == 0
         for name, value in theirs.items():
             np.testing.assert_allclose(metrics[name], value, rtol=1e-5, atol=1e-6, err_msg=name)
