@@ -17,8 +17,9 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/python examples/demo.py
 
+# Most of a test's time is compilation, by one thread: a process a core, and whole files, which share what they trained.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # The CPU build of torch is meant: where the default index serves another one, set
 # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu.
