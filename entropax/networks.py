@@ -8,7 +8,7 @@ Equinox module costs more to look up than such a product. Tests hold both forms 
 import abc
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
@@ -224,6 +224,22 @@ class Critic(eqx.Module):
         return self.network(jnp.concatenate([observation, action]))[0]
 
 
-def ensemble(init: Callable[[Key[Array, ""]], Critic], size: int, *, key: Key[Array, ""]) -> Critic:
+class DecomposedCritic(eqx.Module):
+    """An action value in two parts: what the rewards to come are worth, and the entropies to come."""
+
+    network: AbstractNetwork
+
+    def __call__(
+        self, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Q_r(s, a) in reward and Q_H(s, a) in nats."""
+        q_reward, q_entropy = self.network(jnp.concatenate([observation, action]))
+        return q_reward, q_entropy
+
+
+AnyCritic = TypeVar("AnyCritic")
+
+
+def ensemble(init: Callable[[Key[Array, ""]], AnyCritic], size: int, *, key: Key[Array, ""]) -> AnyCritic:
     """Draws `size` critics as one PyTree whose leaves have the axis `[critic]` first."""
     return eqx.filter_vmap(init)(jax.random.split(key, size))

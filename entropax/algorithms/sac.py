@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Generic, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,13 +20,15 @@ from entropax.temperature import AbstractTemperature, Dual, Evidence
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
 
+Ensemble = TypeVar("Ensemble")
 
-class SACState(eqx.Module):
-    """All that SAC carries from one update to the next."""
+
+class SACState(eqx.Module, Generic[Ensemble]):
+    """All that SAC, or a method with other critics, carries from one update to the next."""
 
     # Updated every gradient step.
-    critics: Critic
-    target_critics: Critic
+    critics: Ensemble
+    target_critics: Ensemble
     critic_optimiser: optax.OptState
     updates: Int[Array, ""]
     # Updated every `policy_delay` gradient steps.
