@@ -1,5 +1,6 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
+from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState

@@ -53,7 +53,7 @@ def decomposed_critic_step(
 
     def loss(critics: DecomposedCritic) -> tuple[Float[Array, ""], Parts]:
         q = parts(critics, batch.observation[:, 0], batch.action[:, 0])
-        errors = (q.reward - targets.reward) ** 2 + (alpha * (q.entropy - targets.entropy)) ** 2
+        errors = (q.reward - targets.reward[None]) ** 2 + (alpha * (q.entropy - targets.entropy[None])) ** 2
         return 0.5 * jnp.mean(jnp.sum(errors, axis=0)), Parts(jnp.mean(q.reward), jnp.mean(q.entropy))
 
     (error, q), gradient = jax.value_and_grad(loss, has_aux=True)(critics)

@@ -155,6 +155,6 @@ def gated_value(critics: DecomposedCritic, alpha: Float[Array, ""], gate: Float[
         observations: Float[Array, "batch observation"], actions: Float[Array, "batch action"]
     ) -> Float[Array, " batch"]:
         q = parts(critics, observations, actions)
-        return jnp.min(q.reward + gate * alpha * q.entropy, axis=0)
+        return jnp.min(q.reward + (gate * alpha)[None] * q.entropy, axis=0)
 
     return value

@@ -51,7 +51,7 @@ def ranking_agreement(one: Float[Array, " sample"], other: Float[Array, " sample
         >>> float(ranking_agreement(jnp.array([0.0, 1.0, 2.0]), jnp.array([9.0, 6.0, 5.0])))
         0.0
     """
-    products = (one[:, None] - one) * (other[:, None] - other)
+    products = (one[:, None] - one[None]) * (other[:, None] - other[None])
     weight = jnp.sum(jnp.abs(products))
     balance = jnp.where(weight > 0, jnp.sum(products) / jnp.where(weight > 0, weight, 1.0), 1.0)
     return 0.5 * (1 + balance)
