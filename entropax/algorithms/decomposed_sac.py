@@ -36,21 +36,21 @@ class DecomposedSAC(AbstractAlgorithm[SACState[DecomposedCritic]]):
         EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
 
     Example:
-        >>> DecomposedSAC(SAC(discount=0.98), sharpness=0.0).samples
-        4
+        >>> DecomposedSAC(SAC(discount=0.98), sharpness=0.0).pairs
+        2
     """
 
     sac: SAC = SAC()
     """SAC's settings; its temperature law must have one alpha."""
     sharpness: float = 1.0
     """Power of the share that weighs the entropy to come; 0 is SAC, a large one leaves entropy only where all agree."""
-    samples: int = eqx.field(default=4, static=True)
-    """Actions of the policy whose rankings are compared at each state."""
+    pairs: int = eqx.field(default=2, static=True)
+    """Antithetic pairs of actions, mean plus and minus noise, that are compared at each state."""
 
     def __check_init__(self) -> None:
-        if self.samples < 2:
+        if self.pairs < 1:
             raise EntropaxError(
-                f"DecomposedSAC: samples is {self.samples}, but one action has no ranking. Take 4, or at least 2."
+                f"DecomposedSAC: pairs is {self.pairs}, but without actions there is no ranking. Take 2."
             )
         if not holds(lambda power: (power >= 0) & np.isfinite(power), self.sharpness):
             raise EntropaxError(
@@ -126,7 +126,7 @@ class DecomposedSAC(AbstractAlgorithm[SACState[DecomposedCritic]]):
         )
         state = replace(state, critics=critics, critic_optimiser=optimiser)
 
-        noise = jax.random.normal(gate_key, (self.samples, *batch.action[:, 0].shape))
+        noise = jax.random.normal(gate_key, (self.pairs, *batch.action[:, 0].shape))
         agreement = agreements(state.actor, critics, alpha, batch.observation[:, 0], noise)
         value = gated_value(critics, alpha, agreement**self.sharpness)
         state, policy_metrics = self.sac.improvement_step(spec, state, value, batch, progress, actor_noise)
@@ -139,10 +139,13 @@ def agreements(
     critics: DecomposedCritic,
     alpha: Float[Array, ""],
     observations: Float[Array, "batch observation"],
-    noise: Float[Array, "sample batch action"],
+    noise: Float[Array, "pair batch action"],
 ) -> Float[Array, " batch"]:
-    """The share of pairs of the policy's actions that the first critic's soft and plain values rank alike."""
-    actions = jax.vmap(lambda e: sample(actor, observations, e)[0])(noise)
+    """How alike the first critic's soft and plain values rank actions of the policy: g(s), a share of pairs.
+
+    With its mirror image to every action, a few see both sides of the policy's mean.
+    """
+    actions = jax.vmap(lambda e: sample(actor, observations, e)[0])(jnp.concatenate([noise, -noise]))
     first = jax.tree.map(lambda leaf: leaf[0], critics)
     q_reward, q_entropy = jax.vmap(lambda a: jax.vmap(first)(observations, a))(actions)
     return jax.vmap(ranking_agreement, in_axes=1)(q_reward, q_reward + alpha * q_entropy)

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import entropax
-from entropax import SAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, SACAdaEnt, SACLite, Scheduled
+from entropax import SAC, DecomposedSAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, SACAdaEnt, SACLite, Scheduled
 from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
@@ -66,6 +66,8 @@ VARIANTS = {
     "sac-adaent": SACAdaEnt(_sac(temperature=Fixed(0.2)), samples=7),
     "sac-adaent, delayed": SACAdaEnt(_sac(policy_delay=2, n_step=3), samples=7),
     "sac-lite": SACLite(_sac()),
+    "decomposed-sac": DecomposedSAC(_sac()),
+    "decomposed-sac, delayed": DecomposedSAC(_sac(policy_delay=2, n_step=3), pairs=1, sharpness=2.0),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
 }
 

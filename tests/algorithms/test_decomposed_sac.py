@@ -200,7 +200,7 @@ def linear(reward_slope, entropy_slope):
 @pytest.mark.parametrize(("entropy_slope", "share"), [(2.0, 1.0), (-0.5, 1.0), (-4.0, 0.0)])
 def test_entropy_keeps_its_weight_until_it_turns_the_ranking(entropy_slope, share):
     actor = DecomposedSAC(INNER).init(SPEC, key=jax.random.key(0)).actor
-    noise = jax.random.normal(KEY, (4, BATCH, 2))
+    noise = jax.random.normal(KEY, (2, BATCH, 2))
     found = agreements(actor, linear(1.0, entropy_slope), jnp.asarray(0.7), batch().observation[:, 0], noise)
     np.testing.assert_allclose(found, np.full(BATCH, share), atol=1e-5)
 
@@ -236,7 +236,7 @@ def test_sharpness_0_climbs_the_soft_value_as_sac_does():
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"samples": 1}, "no ranking"), ({"sharpness": -1.0}, "power of a share"), ({"sharpness": np.inf}, "finite")],
+    [({"pairs": 0}, "have no ranking"), ({"sharpness": -1.0}, "power of a share"), ({"sharpness": np.inf}, "finite")],
 )
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(EntropaxError, match=words):
