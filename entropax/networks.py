@@ -90,6 +90,30 @@ class DenseNetwork(AbstractNetwork):
         return apply
 
 
+class TanhNetwork(AbstractNetwork):
+    """Linear layers with tanh between."""
+
+    layers: tuple[Affine, ...]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+        *hidden, last = self.layers
+        for layer in hidden:
+            x = jnp.tanh(layer(x))
+        return last(x)
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        *hidden, last = [layer.on_host() for layer in self.layers]
+
+        def apply(x: np.ndarray) -> np.ndarray:
+            for layer in hidden:
+                x = np.tanh(layer(x))
+            return last(x)
+
+        return apply
+
+
 class Norm(eqx.Module):
     """Scale and offset of a layer normalisation (Ba et al. 2016, eq. 4)."""
 
@@ -168,6 +192,30 @@ class Dense(AbstractTorso):
         return DenseNetwork(_layers((inputs, *self.hidden_sizes, outputs), key))
 
 
+class Orthogonal(AbstractTorso):
+    """Linear layers with tanh between and orthogonal weights (Saxe et al. 2013): the networks of the published PPO."""
+
+    hidden_sizes: tuple[int, ...] = eqx.field(default=(64, 64), static=True)
+    """Units of each hidden layer."""
+    output_gain: float = 1.0
+    """Singular value of the last layer's weight; sqrt(2) in the others. 0.01 makes a policy begin near its bias."""
+
+    def __check_init__(self) -> None:
+        _check_sizes(self.hidden_sizes)
+
+    def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> TanhNetwork:
+        """Draws the weights; biases are 0."""
+        sizes = (inputs, *self.hidden_sizes, outputs)
+        keys = jax.random.split(key, len(sizes) - 1)
+        gains = [math.sqrt(2)] * len(self.hidden_sizes) + [self.output_gain]
+        draw = jax.nn.initializers.orthogonal()
+        weights = [
+            gain * draw(k, (i, o), jnp.float32)
+            for gain, k, i, o in zip(gains, keys, sizes[:-1], sizes[1:], strict=True)
+        ]
+        return TanhNetwork(tuple(Affine(weight, jnp.zeros(weight.shape[1], jnp.float32)) for weight in weights))
+
+
 class LayerNormed(AbstractTorso):
     """Linear layers with layer normalisation before each ReLU."""
 
@@ -181,6 +229,33 @@ class LayerNormed(AbstractTorso):
         """Draws the parameters."""
         norms = tuple(Norm(jnp.ones(n, jnp.float32), jnp.zeros(n, jnp.float32)) for n in self.hidden_sizes)
         return LayerNormNetwork(_layers((inputs, *self.hidden_sizes, outputs), key), norms)
+
+
+class WithLogStd(AbstractNetwork):
+    """A mean by another network, followed by log standard deviations that are the same at every input.
+
+    Attributes:
+        mean: `[inputs] -> [action]`.
+        log_std: one number for all dimensions, or one a dimension.
+    """
+
+    mean: AbstractNetwork
+    log_std: Float[Array, "*dimensions"]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example to mean and log standard deviation, joined."""
+        mean = self.mean(x)
+        return jnp.concatenate([mean, jnp.broadcast_to(self.log_std, mean.shape)])
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        network, log_std = self.mean.on_host(), np.asarray(self.log_std)
+
+        def apply(x: np.ndarray) -> np.ndarray:
+            mean = network(x)
+            return np.concatenate([mean, np.broadcast_to(log_std, mean.shape)], axis=-1)
+
+        return apply
 
 
 class Actor(eqx.Module):
@@ -222,6 +297,16 @@ class Critic(eqx.Module):
     def __call__(self, observation: Float[Array, " observation"], action: Float[Array, " action"]) -> Float[Array, ""]:
         """Q(s, a)."""
         return self.network(jnp.concatenate([observation, action]))[0]
+
+
+class StateValue(eqx.Module):
+    """A value of states: one observation to one number."""
+
+    network: AbstractNetwork
+
+    def __call__(self, observation: Float[Array, " observation"]) -> Float[Array, ""]:
+        """V(s)."""
+        return self.network(observation)[0]
 
 
 def ensemble(init: Callable[[Key[Array, ""]], Critic], size: int, *, key: Key[Array, ""]) -> Critic:

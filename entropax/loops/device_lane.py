@@ -36,6 +36,7 @@ class DeviceLane(AbstractLane):
         seeds: tuple[int, ...],
         device: JaxDevice,
     ):
+        training = training.fed_by(algorithm.data())
         self.algorithm, self.environment, self.training = algorithm, environment, training
         self.spec, self.seeds, self.device = environment.spec, seeds, device
         batched = functools.partial(over_seeds, seeds=len(seeds))

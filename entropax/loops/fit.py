@@ -57,7 +57,7 @@ def fit(
         >>> run = entropax.fit(entropax.SAC(), "Pendulum-v1", entropax.Training(steps=5_000), seeds=2)
         >>> run.policy(run_observation)  # doctest: +SKIP
     """
-    training = Training() if training is None else training
+    training = (Training() if training is None else training).fed_by(algorithm.data())
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
         raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")

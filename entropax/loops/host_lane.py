@@ -44,12 +44,13 @@ class HostLane(AbstractLane):
         seeds: tuple[int, ...],
         device: JaxDevice,
     ):
-        self.batch, self.window = algorithm.batch_shape()
-        training.check_window(self.window)
+        data = algorithm.data()
+        training = training.fed_by(data)
+        self.shape = data.shape(training.num_envs)
         self.algorithm, self.training, self.device = algorithm, training, device
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
         self.warnings = environments[0].warnings
-        self.workers = [HostSeed(e, training, s) for e, s in zip(environments, seeds, strict=True)]
+        self.workers = [HostSeed(e, training, data, s) for e, s in zip(environments, seeds, strict=True)]
         self.rounds = 0
         self._started: list[int] = []
         self._keys = seed_keys(seeds, device)
@@ -76,7 +77,7 @@ class HostLane(AbstractLane):
     def _metric_names(self) -> tuple[str, ...]:
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._learner)
         width = self.workers[0].replay.rows.shape[-1]
-        rows = jax.ShapeDtypeStruct((self.batch, self.window, width), jnp.float32)
+        rows = jax.ShapeDtypeStruct((*self.shape, width), jnp.float32)
         key = jax.eval_shape(lambda: jax.random.key(0))
         _, metrics = jax.eval_shape(self._one_update, one, rows, unknown_progress(self.spec), key)
         return tuple(sorted(metrics))
@@ -113,12 +114,12 @@ class HostLane(AbstractLane):
 
     def advance(self, rounds: int) -> None:
         """Rounds of acting, stepping and updating; the last update may still run when it returns."""
-        shape = (self.training.updates, self.batch)
+        updates, coming = self.training.updates, self.training.train_every
         for _ in range(rounds):
             if self.training.acting == "newest":
                 self._refresh()
             progress = self._progress()
-            draws = [w.draw(shape, self.window, self.training.train_every) for w in self.workers]
+            draws = [worker.draw(updates, coming) for worker in self.workers]
             launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
             if launched:
                 self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)

@@ -55,7 +55,10 @@ class AbstractLane(abc.ABC):
 
     @abc.abstractmethod
     def snapshot(self) -> Snapshot:
-        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]`."""
+        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]`.
+
+        Only of an algorithm that has action values.
+        """
 
     @abc.abstractmethod
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
