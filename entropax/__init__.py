@@ -2,6 +2,7 @@
 
 from entropax.algorithms.a2c import A2C as A2C
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
+from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
 from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian
 from entropax.algorithms.ppo import PPO as PPO
 from entropax.algorithms.sac import SAC as SAC

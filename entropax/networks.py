@@ -7,8 +7,8 @@ Equinox module costs more to look up than such a product. Tests hold both forms 
 
 import abc
 import math
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import equinox as eqx
 import jax
@@ -16,11 +16,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from entropax.distributions import TanhNormal
+from entropax.distributions import (
+    AbstractContinuous,
+    Normal,
+    TanhNormal,
+    max_tanh_normal_entropy,
+    normal_sigma_of_entropy,
+    sigma_of_entropy,
+)
 from entropax.errors import EntropaxError
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
-"""Bounds of the actor's log standard deviation before the tanh (as in the authors' first release and in SB3)."""
+"""Bounds of an actor's log standard deviation, before any tanh (as in the authors' first release and in SB3)."""
 
 HostFunction: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """A map in NumPy with a leading axis, `[envs, inputs] -> [envs, outputs]`."""
@@ -73,21 +80,11 @@ class DenseNetwork(AbstractNetwork):
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         """Maps one example."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = jax.nn.relu(layer(x))
-        return last(x)
+        return _in_turn(self.layers, jax.nn.relu)(x)
 
     def on_host(self) -> HostFunction:
         """The same map in NumPy."""
-        *hidden, last = [layer.on_host() for layer in self.layers]
-
-        def apply(x: np.ndarray) -> np.ndarray:
-            for layer in hidden:
-                x = np.maximum(layer(x), 0)
-            return last(x)
-
-        return apply
+        return _in_turn([layer.on_host() for layer in self.layers], lambda x: np.maximum(x, 0))
 
 
 class TanhNetwork(AbstractNetwork):
@@ -97,21 +94,23 @@ class TanhNetwork(AbstractNetwork):
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         """Maps one example."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = jnp.tanh(layer(x))
-        return last(x)
+        return _in_turn(self.layers, jnp.tanh)(x)
 
     def on_host(self) -> HostFunction:
         """The same map in NumPy."""
-        *hidden, last = [layer.on_host() for layer in self.layers]
+        return _in_turn([layer.on_host() for layer in self.layers], np.tanh)
 
-        def apply(x: np.ndarray) -> np.ndarray:
-            for layer in hidden:
-                x = np.tanh(layer(x))
-            return last(x)
 
-        return apply
+def _in_turn(layers: Sequence[Callable[[Any], Any]], activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Layer after layer with an activation between, NumPy or JAX."""
+    *hidden, last = layers
+
+    def apply(x: Any) -> Any:
+        for layer in hidden:
+            x = activation(layer(x))
+        return last(x)
+
+    return apply
 
 
 class Norm(eqx.Module):
@@ -206,13 +205,10 @@ class Orthogonal(AbstractTorso):
     def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> TanhNetwork:
         """Draws the weights; biases are 0."""
         sizes = (inputs, *self.hidden_sizes, outputs)
-        keys = jax.random.split(key, len(sizes) - 1)
-        gains = [math.sqrt(2)] * len(self.hidden_sizes) + [self.output_gain]
-        draw = jax.nn.initializers.orthogonal()
-        weights = [
-            gain * draw(k, (i, o), jnp.float32)
-            for gain, k, i, o in zip(gains, keys, sizes[:-1], sizes[1:], strict=True)
-        ]
+        gains = (math.sqrt(2),) * len(self.hidden_sizes) + (self.output_gain,)
+        keys, draw = jax.random.split(key, len(gains)), jax.nn.initializers.orthogonal()
+        layers = zip(gains, keys, sizes[:-1], sizes[1:], strict=True)
+        weights = [gain * draw(k, (i, o), jnp.float32) for gain, k, i, o in layers]
         return TanhNetwork(tuple(Affine(weight, jnp.zeros(weight.shape[1], jnp.float32)) for weight in weights))
 
 
@@ -229,6 +225,21 @@ class LayerNormed(AbstractTorso):
         """Draws the parameters."""
         norms = tuple(Norm(jnp.ones(n, jnp.float32), jnp.zeros(n, jnp.float32)) for n in self.hidden_sizes)
         return LayerNormNetwork(_layers((inputs, *self.hidden_sizes, outputs), key), norms)
+
+
+class Squashed(AbstractNetwork):
+    """Tanh of another network's output: actions in [-1, 1]."""
+
+    network: AbstractNetwork
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+        return jnp.tanh(self.network(x))
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        network = self.network.on_host()
+        return lambda x: np.tanh(network(x))
 
 
 class WithLogStd(AbstractNetwork):
@@ -258,35 +269,109 @@ class WithLogStd(AbstractNetwork):
         return apply
 
 
-class Actor(eqx.Module):
+class HostPolicy(NamedTuple):
+    """An actor's NumPy twin; it reads the actor's leaves, which must be NumPy arrays, at each call."""
+
+    sample: Callable[[np.ndarray, np.random.Generator], np.ndarray]
+    """Draws actions `[envs, action]` for observations `[envs, observation]`."""
+    mode: HostFunction
+    """The deterministic actions, `[envs, action]`."""
+
+
+class AbstractActor(eqx.Module):
+    """A policy: one observation to one distribution over actions."""
+
+    network: eqx.AbstractVar[AbstractNetwork]
+    """`[observation] -> [2 action]`: means, then log standard deviations."""
+
+    @abc.abstractmethod
+    def __call__(self, observation: Float[Array, " observation"]) -> AbstractContinuous:
+        """The policy at one observation."""
+
+    @abc.abstractmethod
+    def on_host(self) -> HostPolicy:
+        """The same policy in NumPy."""
+
+    @abc.abstractmethod
+    def max_entropy(self) -> float:
+        """The largest entropy of such a distribution, nats per dimension; NaN where there is none."""
+
+    @abc.abstractmethod
+    def sigma_of(self, nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
+        """The sigma, in [-1, 1], of the mean-0 distribution with this entropy."""
+
+
+class Actor(AbstractActor):
     """A tanh-Gaussian policy: one observation to one distribution over [-1, 1]^action."""
 
     network: AbstractNetwork
 
     def __call__(self, observation: Float[Array, " observation"]) -> TanhNormal:
         """The policy at one observation."""
-        mean, log_std = jnp.split(self.network(observation), 2)
-        return TanhNormal(mean, jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
+        return TanhNormal(*_mean_and_log_std(self.network(observation)))
+
+    def on_host(self) -> HostPolicy:
+        """The same policy in NumPy; its mode is tanh(mean)."""
+        return _gaussian_on_host(self.network.on_host(), np.tanh)
+
+    def max_entropy(self) -> float:
+        """About 0.684 nats per dimension."""
+        return max_tanh_normal_entropy()
+
+    def sigma_of(self, nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
+        """Sigma before the squashing, on the rising branch."""
+        return sigma_of_entropy(nats_per_dimension)
 
 
-class HostPolicy:
-    """An actor's NumPy twin; it reads the actor's leaves, which must be NumPy arrays, at each call."""
+class GaussianActor(AbstractActor):
+    """A Gaussian policy that is not squashed: it draws actions beyond [-1, 1], which the environment clips.
 
-    def __init__(self, actor: Actor):
-        self._network = actor.network.on_host()
+    The one with `WithLogStd(Squashed(network), log_std)` is a deterministic policy with noise of a set size.
 
-    def sample(self, observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws actions `[envs, action]` in [-1, 1]."""
-        output = self._network(observations)
+    Example:
+        >>> network = WithLogStd(Dense((8,)).init(3, 2, key=jax.random.key(0)), jnp.float32(-1.0))
+        >>> GaussianActor(network)(jnp.ones(3)).log_std.tolist()
+        [-1.0, -1.0]
+    """
+
+    network: AbstractNetwork
+
+    def __call__(self, observation: Float[Array, " observation"]) -> Normal:
+        """The policy at one observation."""
+        return Normal(*_mean_and_log_std(self.network(observation)))
+
+    def on_host(self) -> HostPolicy:
+        """The same policy in NumPy; its mode is the mean."""
+        return _gaussian_on_host(self.network.on_host(), lambda action: action)
+
+    def max_entropy(self) -> float:
+        """NaN: a Gaussian may be as wide as one likes."""
+        return math.nan
+
+    def sigma_of(self, nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
+        """Sigma of the Gaussian."""
+        return normal_sigma_of_entropy(nats_per_dimension)
+
+
+def _mean_and_log_std(output: Float[Array, " outputs"]) -> tuple[Float[Array, " action"], Float[Array, " action"]]:
+    mean, log_std = jnp.split(output, 2)
+    return mean, jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX)
+
+
+def _gaussian_on_host(network: HostFunction, squash: HostFunction) -> HostPolicy:
+    """A Gaussian by a network, and what becomes of its samples and its mean."""
+
+    def split(observations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        output = network(observations)
         size = output.shape[-1] // 2
-        mean, log_std = output[:, :size], output[:, size:]
-        noise = generator.standard_normal(mean.shape, np.float32)
-        return np.tanh(mean + np.exp(np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)) * noise)
+        return output[:, :size], output[:, size:]
 
-    def mode(self, observations: np.ndarray) -> np.ndarray:
-        """The deterministic actions tanh(mean), `[envs, action]`."""
-        output = self._network(observations)
-        return np.tanh(output[:, : output.shape[-1] // 2])
+    def sample(observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        mean, log_std = split(observations)
+        noise = generator.standard_normal(mean.shape, np.float32)
+        return squash(mean + np.exp(np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)) * noise)
+
+    return HostPolicy(sample, lambda observations: squash(split(observations)[0]))
 
 
 class Critic(eqx.Module):

@@ -16,7 +16,7 @@ from entropax.algorithms.on_policy import (
     experience,
     gradient,
 )
-from entropax.networks import AbstractTorso, Actor, Orthogonal
+from entropax.networks import AbstractActor, AbstractTorso, Orthogonal
 from entropax.optimiser import clip_by_norm, rms_init, rms_step
 from entropax.replay import Rollout
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -73,7 +73,7 @@ class A2C(AbstractAlgorithm[A2CState]):
         networks = actor_critic(self.policy, self.torso, spec, key=key)
         return A2CState(networks, rms_init(networks), jnp.zeros((), jnp.int32))
 
-    def actor(self, state: A2CState) -> Actor:
+    def actor(self, state: A2CState) -> AbstractActor:
         """The policy."""
         return state.networks.actor
 

@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.networks import Actor
+from entropax.networks import AbstractActor
 from entropax.replay import AbstractData
 from entropax.types import Metrics, Progress, Spec, Transition
 
@@ -25,7 +25,7 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
         """Draws the networks and starts the optimisers."""
 
     @abc.abstractmethod
-    def actor(self, state: State) -> Actor:
+    def actor(self, state: State) -> AbstractActor:
         """The policy: all that acting needs, for one observation, on device or on host."""
 
     @abc.abstractmethod

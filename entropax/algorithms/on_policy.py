@@ -11,7 +11,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractTorso, Actor, Orthogonal, StateValue, WithLogStd
+from entropax.networks import AbstractActor, AbstractTorso, Actor, GaussianActor, Orthogonal, StateValue, WithLogStd
 from entropax.ops import generalised_advantages, temporal_difference
 from entropax.optimiser import Rate
 from entropax.temperature.checks import holds, require_positive
@@ -22,7 +22,7 @@ class AbstractPolicy(eqx.Module):
     """Which distribution over actions an actor is."""
 
     @abc.abstractmethod
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> Actor:
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> AbstractActor:
         """Draws an actor."""
 
 
@@ -39,6 +39,23 @@ class TanhGaussian(AbstractPolicy):
         return Actor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
 
 
+class ClippedGaussian(AbstractPolicy):
+    """The published Gaussian: not squashed, the environment clips its actions to [-1, 1].
+
+    Densities, ratios and entropies are of the actions as they were drawn, so all that lies beyond a bound counts as
+    distinct actions there; its entropy has no upper bound, and a bonus on it can grow the spread for ever.
+    """
+
+    torso: AbstractTorso = Orthogonal(output_gain=0.01)
+    """Shape of the actor's hidden layers."""
+    initial_log_std: float = 0.0
+    """Log standard deviation, in units of [-1, 1], to begin with."""
+
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> GaussianActor:
+        """Draws an actor."""
+        return GaussianActor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
+
+
 def _gaussian(torso: AbstractTorso, log_std: float, spec: Spec, *, key: Key[Array, ""]) -> WithLogStd:
     size = continuous(spec).size
     return WithLogStd(torso.init(spec.observation_size, size, key=key), jnp.full(size, log_std, jnp.float32))
@@ -47,7 +64,7 @@ def _gaussian(torso: AbstractTorso, log_std: float, spec: Spec, *, key: Key[Arra
 class ActorCritic(eqx.Module):
     """A policy and the value of its states, trained by one optimiser."""
 
-    actor: Actor
+    actor: AbstractActor
     critic: StateValue
 
 
@@ -72,7 +89,7 @@ class Experience(NamedTuple):
 
 
 def log_prob(
-    actor: Actor, observations: Float[Array, "step observation"], actions: Float[Array, "step action"]
+    actor: AbstractActor, observations: Float[Array, "step observation"], actions: Float[Array, "step action"]
 ) -> Float[Array, " step"]:
     """Log pi(a|s) of each step, nats."""
     return jax.vmap(lambda observation, action: actor(observation).log_prob(action))(observations, actions)

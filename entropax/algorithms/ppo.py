@@ -21,7 +21,7 @@ from entropax.algorithms.on_policy import (
     gradient,
 )
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractTorso, Actor, Orthogonal
+from entropax.networks import AbstractActor, AbstractTorso, Orthogonal
 from entropax.ops import clipped_surrogate
 from entropax.optimiser import adam_init, adam_step, clip_by_norm
 from entropax.replay import Rollout
@@ -122,7 +122,7 @@ class PPO(AbstractAlgorithm[PPOState]):
         networks = actor_critic(self.policy, self.torso, spec, key=key)
         return PPOState(networks, adam_init(networks), jnp.zeros((), jnp.int32))
 
-    def actor(self, state: PPOState) -> Actor:
+    def actor(self, state: PPOState) -> AbstractActor:
         """The policy."""
         return state.networks.actor
 

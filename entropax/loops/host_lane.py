@@ -25,7 +25,7 @@ from entropax.loops.host_seed import HostSeed
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
-from entropax.networks import Actor, HostPolicy
+from entropax.networks import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Progress, continuous, unknown_progress
 
@@ -164,7 +164,9 @@ class HostLane(AbstractLane):
             worker.hand_over()
         return list(self.workers[0].sums)
 
-    def _measures(self, leaves: list[Array], previous: Actor, rows: Float[Array, "batch width"]) -> dict[str, Array]:
+    def _measures(
+        self, leaves: list[Array], previous: AbstractActor, rows: Float[Array, "batch width"]
+    ) -> dict[str, Array]:
         learner = jax.tree.unflatten(self._structure, leaves)
         observations = unpack(rows, self.spec).observation
         return policy_measures(self.algorithm, self.spec, learner, previous, observations)
@@ -180,7 +182,7 @@ class HostLane(AbstractLane):
         self._previous = jax.tree.map(jnp.copy, jax.vmap(self.algorithm.actor)(self._learner))
         return {name: np.asarray(value) for name, value in values.items()}
 
-    def actor(self) -> Actor:
+    def actor(self) -> AbstractActor:
         """The policies in NumPy."""
         return jax.tree.map(np.array, jax.vmap(self.algorithm.actor)(self._learner))
 
@@ -230,17 +232,17 @@ class HostLane(AbstractLane):
 class _Mirror:
     """The actors on the host: NumPy views into one buffer a seed, so that a copy is one assignment."""
 
-    def __init__(self, actors: Actor):
+    def __init__(self, actors: AbstractActor):
         leaves, structure = jax.tree.flatten(actors)
         seeds = leaves[0].shape[0]
         self._buffer = np.concatenate([leaf.reshape(seeds, -1) for leaf in leaves], axis=1)
         ends = np.cumsum([0] + [leaf[0].size for leaf in leaves])
 
-        def views(row: np.ndarray) -> Actor:
+        def views(row: np.ndarray) -> AbstractActor:
             parts = zip(leaves, ends[:-1], ends[1:], strict=True)
             return jax.tree.unflatten(structure, [row[a:b].reshape(leaf.shape[1:]) for leaf, a, b in parts])
 
-        self.policies = [HostPolicy(views(row)) for row in self._buffer]
+        self.policies = [views(row).on_host() for row in self._buffer]
 
     def copy(self, flat: np.ndarray) -> None:
         """Takes in raveled actors `[seeds, parameters]`."""

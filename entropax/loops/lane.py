@@ -10,7 +10,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot
 from entropax.loops.devices import JaxDevice
 from entropax.loops.training import Training
-from entropax.networks import Actor
+from entropax.networks import AbstractActor
 from entropax.types import Spec
 
 Sums = dict[str, np.ndarray]
@@ -50,7 +50,7 @@ class AbstractLane(abc.ABC):
         """`policy_measures` on stored states, `[seeds]` or `[seeds, action]` each."""
 
     @abc.abstractmethod
-    def actor(self) -> Actor:
+    def actor(self) -> AbstractActor:
         """The policies in NumPy, leaves `[seeds, ...]`."""
 
     @abc.abstractmethod

@@ -19,6 +19,7 @@ from entropax import (
     A2C,
     PPO,
     SAC,
+    ClippedGaussian,
     Dense,
     Dual,
     Fixed,
@@ -87,6 +88,7 @@ VARIANTS = {
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
     "ppo": PPO(num_steps=BATCH, epochs=2, minibatches=4, **ON_POLICY),
     "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
+    "ppo, clipped": PPO(num_steps=BATCH, epochs=2, minibatches=4, torso=SMALL, policy=ClippedGaussian(SMALL)),
     "a2c": A2C(num_steps=BATCH, **ON_POLICY),
 }
 
