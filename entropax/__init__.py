@@ -1,7 +1,11 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
+from entropax.algorithms.a2c import A2C as A2C
 from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
+from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
+from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian
+from entropax.algorithms.ppo import PPO as PPO
 from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState
 from entropax.algorithms.sac_adaent import SACAdaEnt as SACAdaEnt
@@ -27,6 +31,7 @@ from entropax.loops.train import train as train
 from entropax.loops.training import Training as Training
 from entropax.networks import Dense as Dense
 from entropax.networks import LayerNormed as LayerNormed
+from entropax.networks import Orthogonal as Orthogonal
 from entropax.temperature import PI as PI
 from entropax.temperature import Anneal as Anneal
 from entropax.temperature import AnnealOverRun as AnnealOverRun

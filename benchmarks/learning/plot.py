@@ -13,8 +13,14 @@ import numpy as np
 import tasks
 from scipy import stats
 
-LABELS = {"entropax": "Entropax", "sbx": "SBX"}
-COLOURS = {"Entropax": "#0072b2", "SBX": "#d55e00"}
+LABELS = {
+    "entropax": "Entropax",
+    "sbx": "SBX",
+    "entropax-ppo": "Entropax PPO",
+    "entropax-ppo-clipped": "Entropax PPO, not squashed",
+    "entropax-a2c": "Entropax A2C",
+}
+COLOURS = dict(zip(LABELS.values(), ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"), strict=True))
 
 
 def interquartile_mean(returns: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -67,7 +73,7 @@ def main() -> None:
         )
         band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
         panels.append((band + base.mark_line().encode(y="return:Q")).properties(title=task, width=300, height=200))
-    chart = alt.concat(*panels, columns=2, title="SAC: interquartile mean over seeds, 95 % bootstrap interval")
+    chart = alt.concat(*panels, columns=2, title="Interquartile mean over seeds, 95 % bootstrap interval")
     for suffix, options in (("svg", {}), ("png", {"ppi": 144})):
         chart.save(folder / f"learning.{suffix}", **options)
     print("| task | library | steps | return: interquartile mean (95 % interval) |\n| --- | --- | --- | --- |")

@@ -33,10 +33,9 @@ def main() -> None:
         print(f"{name}: {done} of {task.seeds} seeds done, {task.steps:,} steps each", flush=True)
         if parsed.list or done >= task.seeds:
             continue
-        script = tasks.HERE / f"{library}_learn.py"
-        subprocess.run(
-            [str(interpreter(library)), str(script), task.env], check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"}
-        )
+        peer = library.partition("-")[0]
+        command = [str(interpreter(peer)), str(tasks.HERE / f"{peer}_learn.py"), task.env, "--library", library]
+        subprocess.run(command, check=True, env=os.environ | {"JAX_PLATFORMS": "cpu"})
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ def learn(task: tasks.Task, seed: int) -> dict[str, list[float] | float]:
 
 def main() -> None:
     """Trains the seeds that the result file lacks."""
-    task, results = tasks.chosen(__doc__)
+    task, _, results = tasks.chosen(__doc__, ("sbx",))
     path = tasks.result_path(results, "sbx", task.env)
     versions = tasks.versions("sbx-rl", "stable-baselines3", "jax", "flax", "optax", "gymnasium", "mujoco", "numpy")
     for seed in range(task.seeds):

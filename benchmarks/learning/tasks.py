@@ -24,7 +24,7 @@ class Task:
         steps: environment steps per seed.
         evaluate_every: environment steps between two evaluations.
         seeds: number of seeds, from 0.
-        libraries: which libraries can run it.
+        libraries: which libraries can run it; `entropax-ppo` is Entropax with another algorithm than SAC.
     """
 
     env: str
@@ -37,6 +37,8 @@ class Task:
 TASKS = (
     Task("Pendulum-v1", 20_000, 2_000, 8, ("entropax", "sbx")),
     Task("entropax/Pendulum-v0", 20_000, 2_000, 8, ("entropax",)),
+    Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax-ppo", "entropax-ppo-clipped")),
+    Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax-a2c",)),
     Task("Hopper-v5", 100_000, 10_000, 4, ("entropax", "sbx")),
     Task("HalfCheetah-v5", 100_000, 10_000, 4, ("entropax", "sbx")),
 )
@@ -90,15 +92,19 @@ def header(library: str, task: Task, versions: dict[str, str]) -> dict[str, Any]
     }
 
 
-def chosen(description: str | None) -> tuple[Task, Path]:
-    """The task named on the command line, with smaller numbers where it gives them, and the results folder."""
+def chosen(description: str | None, libraries: tuple[str, ...]) -> tuple[Task, str, Path]:
+    """The task and library named on the command line, smaller where it gives numbers, and the results folder."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("env", choices=[task.env for task in TASKS])
+    parser.add_argument("env", choices=dict.fromkeys(t.env for t in TASKS if set(libraries) & set(t.libraries)))
+    parser.add_argument("--library", choices=libraries, default=libraries[0], help="default: %(default)s")
     parser.add_argument("--steps", type=int, help="environment steps per seed; default: the task's")
     parser.add_argument("--evaluate-every", type=int, help="steps between two evaluations; default: the task's")
     parser.add_argument("--seeds", type=int, help="number of seeds; default: the task's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     parsed = vars(parser.parse_args())
-    env, results = parsed.pop("env"), parsed.pop("results")
-    task = next(task for task in TASKS if task.env == env)
-    return dataclasses.replace(task, **{name: value for name, value in parsed.items() if value is not None}), results
+    env, library, results = (parsed.pop(name) for name in ("env", "library", "results"))
+    found = [task for task in TASKS if task.env == env and library in task.libraries]
+    if not found:
+        parser.error(f"{library} has no task on {env}; run.py --list names what there is.")
+    given = {name: value for name, value in parsed.items() if value is not None}
+    return dataclasses.replace(found[0], **given), library, results

@@ -6,32 +6,33 @@ from typing import Generic, TypeVar
 import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.networks import Actor
+from entropax.networks import AbstractActor
+from entropax.replay import AbstractData
 from entropax.types import Metrics, Progress, Spec, Transition
 
 State = TypeVar("State")
 
 
 class AbstractAlgorithm(eqx.Module, Generic[State]):
-    """An off-policy learner: its fields are its configuration, sweep axes and command line."""
+    """A learner: its fields are its configuration, sweep axes and command line."""
 
     @abc.abstractmethod
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: `[batch, n_step]`."""
+    def data(self) -> AbstractData:
+        """What an update is fed: `Windows` of stored steps, or the newest `Rollout`."""
 
     @abc.abstractmethod
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> State:
         """Draws the networks and starts the optimisers."""
 
     @abc.abstractmethod
-    def actor(self, state: State) -> Actor:
+    def actor(self, state: State) -> AbstractActor:
         """The policy: all that acting needs, for one observation, on device or on host."""
 
     @abc.abstractmethod
     def update(
         self, spec: Spec, state: State, batch: Transition, progress: Progress, *, key: Key[Array, ""]
     ) -> tuple[State, Metrics]:
-        """One gradient step of every part on a batch `[batch, n_step]` of windows.
+        """Learns from a batch `[batch, window]`, as `data` gives it: one gradient step of every part, off policy.
 
         Returns a state of the very type it was given.
         """
@@ -57,3 +58,7 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def parameters(self, state: State) -> dict[str, PyTree[Array]]:
         """The trained parameters by name (`actor`, `critic`), for their norms."""
+
+    @abc.abstractmethod
+    def has_action_values(self) -> bool:
+        """Whether `parameters` has an ensemble of Q(s, a) as `critic`, by which changes of entropy are attributed."""

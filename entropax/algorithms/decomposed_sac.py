@@ -16,6 +16,7 @@ from entropax.errors import EntropaxError
 from entropax.networks import Actor, DecomposedCritic, ensemble
 from entropax.ops import ranking_agreement
 from entropax.optimiser import adam_init
+from entropax.replay import Windows
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
 
@@ -58,9 +59,9 @@ class DecomposedSAC(AbstractAlgorithm[SACState[DecomposedCritic]]):
                 "Take 1; 0 never weakens the entropy."
             )
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState[DecomposedCritic]:
         """Draws the networks and starts the optimisers and the temperature law."""

@@ -23,6 +23,7 @@ from entropax.algorithms.soft import least_value, policy_loss
 from entropax.errors import EntropaxError
 from entropax.networks import Actor
 from entropax.optimiser import adam_init, adam_look_ahead, adam_step
+from entropax.replay import Windows
 from entropax.temperature import AbstractBand, Clamp, Fixed
 from entropax.temperature.checks import require_positive
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -74,9 +75,9 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
                 f"not {type(self.sac.temperature).__name__}, and sac.policy_delay 1, not {self.sac.policy_delay}."
             )
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def _at(self, alpha: Float[Array, ""]) -> SAC:
         """SAC with its alpha held."""
@@ -113,6 +114,10 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
     def parameters(self, state: MetaSACState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return self.sac.parameters(state.sac)
+
+    def has_action_values(self) -> bool:
+        """SAC's critics are Q(s, a)."""
+        return True
 
     def update(
         self, spec: Spec, state: MetaSACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

@@ -16,6 +16,7 @@ from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
 from entropax.ops import polyak
 from entropax.optimiser import adam_init, adam_step
+from entropax.replay import Windows
 from entropax.temperature import AbstractTemperature, Dual, Evidence
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
@@ -76,9 +77,9 @@ class SAC(AbstractAlgorithm[SACState]):
         if not holds(lambda share: (share > 0) & (share <= 1), self.polyak):
             raise EntropaxError(f"SAC: polyak is {self.polyak}, but is the share, in (0, 1], to take in. Try 0.005.")
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window."""
-        return self.batch_size, self.n_step
+    def data(self) -> Windows:
+        """Windows of replayed steps."""
+        return Windows(self.batch_size, self.n_step)
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law."""
@@ -125,6 +126,10 @@ class SAC(AbstractAlgorithm[SACState]):
     def parameters(self, state: SACState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return {"actor": state.actor, "critic": state.critics}
+
+    def has_action_values(self) -> bool:
+        """The critics are Q(s, a)."""
+        return True
 
     def update(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

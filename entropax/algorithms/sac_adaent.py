@@ -22,6 +22,7 @@ from entropax.algorithms.soft import (
 from entropax.errors import EntropaxError
 from entropax.networks import Actor, Critic
 from entropax.ops import landscape_similarity
+from entropax.replay import Windows
 from entropax.temperature import Fixed
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -70,9 +71,9 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
                 "switches, 1.01 always does."
             )
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACAdaEntState:
         """Draws the networks, the plain critics apart from the soft ones, and starts the optimisers."""
@@ -105,6 +106,10 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
     def parameters(self, state: SACAdaEntState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name; `critic` are the soft ones."""
         return {**self.sac.parameters(state.sac), "plain_critic": state.plain.critics}
+
+    def has_action_values(self) -> bool:
+        """SAC's critics are Q(s, a)."""
+        return True
 
     def update(
         self, spec: Spec, state: SACAdaEntState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

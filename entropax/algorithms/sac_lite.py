@@ -9,6 +9,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import least_value, plain_targets, successors
 from entropax.networks import Actor
+from entropax.replay import Windows
 from entropax.types import Metrics, Progress, Spec, Transition
 
 
@@ -22,16 +23,16 @@ class SACLite(AbstractAlgorithm[SACState]):
         EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
 
     Example:
-        >>> SACLite(SAC(discount=0.98)).batch_shape()
-        (256, 1)
+        >>> SACLite(SAC(discount=0.98)).data()
+        Windows(batch=256, n_step=1)
     """
 
     sac: SAC = SAC()
     """SAC's settings."""
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law, as SAC does."""
@@ -62,6 +63,10 @@ class SACLite(AbstractAlgorithm[SACState]):
     def parameters(self, state: SACState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return self.sac.parameters(state)
+
+    def has_action_values(self) -> bool:
+        """SAC's critics are Q(s, a)."""
+        return True
 
     def update(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

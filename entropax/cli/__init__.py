@@ -9,7 +9,7 @@ from typing import Any
 
 USAGE = """usage: entropax COMMAND ...
 
-  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac)
+  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac, ppo, a2c)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -23,7 +23,7 @@ Every command explains its flags with --help."""
 
 COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
 KINDS = {
-    "train": ("algorithm", ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac")),
+    "train": ("algorithm", ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "ppo", "a2c")),
     "reproduce": ("experiment", ("collapse",)),
 }
 """What the second word of a command names, and the words there are."""
@@ -48,8 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(name: str, words: list[str]) -> None:
     import tyro
 
+    from entropax.algorithms.a2c import A2C
     from entropax.algorithms.decomposed_sac import DecomposedSAC
     from entropax.algorithms.meta_sac import MetaSAC
+    from entropax.algorithms.ppo import PPO
     from entropax.algorithms.sac import SAC
     from entropax.algorithms.sac_adaent import SACAdaEnt
     from entropax.algorithms.sac_lite import SACLite
@@ -64,6 +66,8 @@ def _run(name: str, words: list[str]) -> None:
         "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
         "train sac-lite": (commands.Train[SACLite], commands.train),
         "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
+        "train ppo": (commands.Train[PPO], commands.train),
+        "train a2c": (commands.Train[A2C], commands.train),
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),

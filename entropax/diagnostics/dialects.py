@@ -60,6 +60,24 @@ AROUND_SAC = Dialect(
 )
 """For algorithms whose field `sac` has SAC's settings."""
 
+ON_POLICY = Dialect(
+    "Entropax",
+    {
+        Knob.ALPHA_RATE: "no law moves the entropy's weight here; it is --algorithm.entropy-coefficient",
+        Knob.INITIAL_ALPHA: "--algorithm.entropy-coefficient {}",
+        Knob.FIXED_ALPHA: "--algorithm.entropy-coefficient {}",
+        Knob.ALPHA_MINIMUM: "--algorithm.entropy-coefficient {}, which nothing moves",
+        Knob.ALPHA_MAXIMUM: "--algorithm.entropy-coefficient {}, which nothing moves",
+        Knob.NO_CLAMP: "nothing: the entropy's weight has no bounds",
+        Knob.TARGET: "train sac, whose law steers to a target ({}); PPO and A2C have none",
+        Knob.CRITIC_RATE: "--algorithm.learning-rate {} (it is the actor's too)",
+        Knob.POLYAK: "nothing: there are no target critics",
+        Knob.EVALUATE: "--evaluate-every {}",
+        Knob.MORE_STEPS: "--steps {}",
+    },
+)
+"""For PPO and A2C, whose entropy has a weight that stays."""
+
 SB3 = Dialect(
     "Stable-Baselines3 or SBX",
     {

@@ -38,7 +38,7 @@ def begin(
     algorithm: AbstractAlgorithm[Any], environment: Episodes[Any], training: Training, *, key: Key[Array, ""]
 ) -> Carry:
     """The carry before the first step."""
-    training.check_window(algorithm.batch_shape()[1])
+    training = training.fed_by(algorithm.data())
     learner_key, reset_key, key = jax.random.split(key, 3)
     spec, n = environment.spec, training.num_envs
     environments, observation = jax.vmap(lambda k: environment.reset(key=k))(jax.random.split(reset_key, n))
@@ -120,7 +120,7 @@ def _keys(
 
 
 def warm_up(carry: Carry, environment: Episodes[Any], training: Training, rounds: int) -> tuple[Carry, Metrics]:
-    """Rounds of uniformly random actions without updates; metrics are sums over the rounds."""
+    """Rounds of uniformly random actions without updates, or no round; metrics are sums over the rounds."""
     size = environment.spec.action.size
 
     def step(carry: Carry, keys: Key[Array, "2 envs"]) -> tuple[Carry, Metrics]:
@@ -141,7 +141,8 @@ def chunk(
     Returns:
         The carry, and metrics as sums over the rounds, which `means` turns into what a log shows.
     """
-    spec = environment.spec
+    spec, data = environment.spec, algorithm.data()
+    training = training.fed_by(data)
 
     def one(carry: Carry, keys: tuple[Array, Array]) -> tuple[Carry, tuple[Metrics, Metrics]]:
         step_keys, update_keys = keys
@@ -151,7 +152,7 @@ def chunk(
 
         def update(learner: PyTree[Array], keys: Key[Array, "2"]) -> tuple[PyTree[Array], Metrics]:
             sample_key, key = keys
-            rows = replays.sample(carry.replay, *algorithm.batch_shape(), key=sample_key)
+            rows = data.sample(carry.replay, key=sample_key)
             return guarded_update(algorithm, spec, learner, rows, progress, key=key)
 
         learner, metrics = jax.lax.scan(update, carry.learner, update_keys)

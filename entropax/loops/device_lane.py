@@ -17,7 +17,7 @@ from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
-from entropax.networks import Actor
+from entropax.networks import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Metrics, continuous
 
@@ -36,6 +36,7 @@ class DeviceLane(AbstractLane):
         seeds: tuple[int, ...],
         device: JaxDevice,
     ):
+        training = training.fed_by(algorithm.data())
         self.algorithm, self.environment, self.training = algorithm, environment, training
         self.spec, self.seeds, self.device = environment.spec, seeds, device
         batched = functools.partial(over_seeds, seeds=len(seeds))
@@ -80,7 +81,7 @@ class DeviceLane(AbstractLane):
         self._pending = []
         return total
 
-    def _actor(self) -> Actor:
+    def _actor(self) -> AbstractActor:
         return jax.vmap(self.algorithm.actor)(self._carry.learner)
 
     def _states(self, carry: Carry, count: int) -> Float[Array, "state observation"]:
@@ -88,7 +89,7 @@ class DeviceLane(AbstractLane):
         key = jax.random.fold_in(carry.key, -carry.rounds - 1)
         return unpack(replays.sample(carry.replay, count, 1, key=key), self.spec).observation[:, 0]
 
-    def _measures(self, carry: Carry, previous: Actor) -> Metrics:
+    def _measures(self, carry: Carry, previous: AbstractActor) -> Metrics:
         observations = self._states(carry, 256)
         return policy_measures(self.algorithm, self.spec, carry.learner, previous, observations)
 
@@ -98,7 +99,7 @@ class DeviceLane(AbstractLane):
         self._previous = jax.tree.map(jnp.copy, self._actor())
         return {name: np.asarray(value) for name, value in values.items()}
 
-    def actor(self) -> Actor:
+    def actor(self) -> AbstractActor:
         """The policies in NumPy."""
         return jax.tree.map(np.array, self._actor())
 
@@ -111,7 +112,7 @@ class DeviceLane(AbstractLane):
     def _evaluation(self) -> Any:
         environment, bounds = self.environment, continuous(self.spec)
 
-        def episode(actor: Actor, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def episode(actor: AbstractActor, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
             def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, tuple[Array, Array]]:
                 state, observation, alive = carry
                 action = bounds.to_environment(actor(observation).mode())
@@ -125,7 +126,7 @@ class DeviceLane(AbstractLane):
             _, (rewards, alive) = jax.lax.scan(step, first, keys)
             return jnp.sum(rewards), jnp.sum(alive)
 
-        def evaluate(actor: Actor, keys: Key[Array, " episode"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def evaluate(actor: AbstractActor, keys: Key[Array, " episode"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
             returns, lengths = jax.vmap(lambda key: episode(actor, key))(keys)
             return jnp.mean(returns), jnp.mean(lengths)
 

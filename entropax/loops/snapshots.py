@@ -111,6 +111,11 @@ def read_snapshots(run: Run, step: int) -> list[Snapshot]:
 
 
 def _two_or_more(run: Run) -> list[int]:
+    if not run.algorithm.has_action_values():
+        raise EntropaxError(
+            f"{run.path} has no snapshots: what moved the entropy is read from values of actions, Q(s, a), and "
+            f"{type(run.algorithm).__name__} learns none. Take a run of an algorithm that does, such as SAC."
+        )
     kept = snapshot_steps(run.path)
     if len(kept) < 2:
         raise EntropaxError(

@@ -33,6 +33,7 @@ def train(
         >>> metrics["rollout/ep_rew_mean"].shape
         (4, 1)
     """
+    training = training.fed_by(algorithm.data())
     carry = begin(algorithm, environment, training, key=key)
     carry, _ = warm_up(carry, environment, training, training.warmup_rounds)
     rounds = training.every(training.log_every)

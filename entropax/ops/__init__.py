@@ -1,8 +1,11 @@
 """Pure functions with the paper's equation number in the docstring."""
 
+from entropax.ops.advantages import generalised_advantages as generalised_advantages
+from entropax.ops.advantages import temporal_difference as temporal_difference
 from entropax.ops.averages import polyak as polyak
 from entropax.ops.losses import actor_loss as actor_loss
 from entropax.ops.losses import alpha_log_prob as alpha_log_prob
+from entropax.ops.losses import clipped_surrogate as clipped_surrogate
 from entropax.ops.losses import critic_loss as critic_loss
 from entropax.ops.losses import temperature_loss_alpha as temperature_loss_alpha
 from entropax.ops.losses import temperature_loss_log_alpha as temperature_loss_log_alpha

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, SB3, Dialect
+from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, ON_POLICY, SB3, Dialect
 from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series, never_again
@@ -96,6 +96,8 @@ def _dialect(algorithm: Mapping[str, Any]) -> Dialect:
     """How to say a remedy to whoever made the run."""
     if str(algorithm.get("type")).startswith("stable_baselines3."):
         return SB3
+    if "entropy_coefficient" in algorithm:
+        return ON_POLICY
     return AROUND_SAC if "sac" in algorithm else ENTROPAX
 
 

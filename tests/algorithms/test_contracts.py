@@ -15,8 +15,25 @@ import numpy as np
 import pytest
 
 import entropax
-from entropax import SAC, DecomposedSAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, SACAdaEnt, SACLite, Scheduled
+from entropax import (
+    A2C,
+    PPO,
+    SAC,
+    ClippedGaussian,
+    DecomposedSAC,
+    Dense,
+    Dual,
+    Fixed,
+    LayerNormed,
+    MetaSAC,
+    SACAdaEnt,
+    SACLite,
+    Scheduled,
+    TanhGaussian,
+)
+from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
+from entropax.algorithms.ppo import AsEstimated
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
 from entropax.replay import pack
@@ -35,13 +52,16 @@ from entropax.temperature import (
 from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
-BATCH = 16
+BATCH, ENVS = 16, 3
 PROGRESS = unknown_progress(SPEC)
 
 
 def _sac(torso=Dense((8, 8)), **settings) -> SAC:  # noqa: B008, modules are immutable
     return SAC(torso=torso, batch_size=BATCH, actor_learning_rate=1e-3, critic_learning_rate=1e-3, **settings)
 
+
+SMALL = Dense((8, 8))
+ON_POLICY = {"torso": SMALL, "policy": TanhGaussian(SMALL), "entropy_coefficient": 0.01}
 
 VARIANTS = {
     "default": _sac(),
@@ -69,17 +89,21 @@ VARIANTS = {
     "decomposed-sac": DecomposedSAC(_sac()),
     "decomposed-sac, delayed": DecomposedSAC(_sac(policy_delay=2, n_step=3), pairs=1, sharpness=2.0),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
+    "ppo": PPO(num_steps=BATCH, epochs=2, minibatches=4, **ON_POLICY),
+    "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
+    "ppo, clipped": PPO(num_steps=BATCH, epochs=2, minibatches=4, torso=SMALL, policy=ClippedGaussian(SMALL)),
+    "a2c": A2C(num_steps=BATCH, **ON_POLICY),
 }
 
 
-def random_batch(n_step: int, seed: int = 0) -> Transition:
+def random_batch(*shape: int, seed: int = 0) -> Transition:
     rng = np.random.default_rng(seed)
 
     def draw(*more: int) -> jax.Array:
-        return jnp.asarray(rng.normal(size=(BATCH, n_step, *more)), jnp.float32)
+        return jnp.asarray(rng.normal(size=(*shape, *more)), jnp.float32)
 
-    terminated = jnp.asarray(rng.random((BATCH, n_step)) < 0.2, jnp.float32)
-    last = jnp.maximum(terminated, jnp.asarray(rng.random((BATCH, n_step)) < 0.2, jnp.float32))
+    terminated = jnp.asarray(rng.random(shape) < 0.2, jnp.float32)
+    last = jnp.maximum(terminated, jnp.asarray(rng.random(shape) < 0.2, jnp.float32))
     return Transition(draw(3), jnp.tanh(draw(2)), draw(), draw(3), terminated, last)
 
 
@@ -95,10 +119,10 @@ def _updates(algorithm, state) -> int:
 class Case:
     """A variant with its compiled update, which counts how often it is traced."""
 
-    def __init__(self, algorithm: SAC | MetaSAC | SACAdaEnt | SACLite):
+    def __init__(self, algorithm: AbstractAlgorithm):
         self.algorithm, self.traces = algorithm, 0
         self.state = algorithm.init(SPEC, key=jax.random.key(0))
-        self.batch = random_batch(algorithm.batch_shape()[1])
+        self.batch = random_batch(*algorithm.data().shape(ENVS))
         self.update = jax.jit(self._update)
 
     def _update(self, algorithm, state, batch, key):
@@ -191,7 +215,26 @@ def test_the_key_decides(case):
         np.testing.assert_array_equal(one, two)
     actors = (arrays_of(case.algorithm.actor(state)) for state in (first, other))
     changed = [not np.array_equal(one, two) for one, two in zip(*actors, strict=True)]
-    assert any(changed)
+    assert any(changed) != isinstance(case.algorithm, A2C), "only A2C draws nothing"
+
+
+@pytest.mark.parametrize("name", ["ppo", "a2c"])
+def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(name):
+    case, key = Case(VARIANTS[name]), jax.random.key(3)
+
+    def swept(a):
+        return a.discount, a.gae_lambda, a.learning_rate, a.entropy_coefficient, a.value_coefficient, a.max_grad_norm
+
+    settings = np.array([[0.9, 0.9, 1e-3, 0.0, 0.5, 0.5], [0.5, 0.9, 1e-3, 0.1, 0.2, 0.1], [0.9, 0.1, 3e-3, 0.0, 1, 9]])
+    batched = jax.tree.map(lambda x: jnp.full(3, x), case.algorithm)
+    batched = eqx.tree_at(swept, batched, tuple(jnp.asarray(settings.T, jnp.float32)))
+    together = jax.jit(jax.vmap(lambda a: a.update(SPEC, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
+    for index in range(3):
+        single = eqx.tree_at(swept, case.algorithm, tuple(float(x) for x in settings[index]))
+        alone, _ = case.update(single, case.state, case.batch, key)
+        for many, one in zip(arrays_of(together), arrays_of(alone), strict=True):
+            np.testing.assert_allclose(many[index], one, rtol=5e-4, atol=5e-6)
+    assert case.traces == 1, "a float was compiled in"
 
 
 @pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite"])
@@ -223,7 +266,7 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
 )
 def test_a_broken_batch_leaves_the_state_as_it_was_and_is_named(field, culprit):
     algorithm = VARIANTS["default"]
-    state, batch = algorithm.init(SPEC, key=jax.random.key(0)), random_batch(1)
+    state, batch = algorithm.init(SPEC, key=jax.random.key(0)), random_batch(BATCH, 1)
     update = jax.jit(lambda s, r: guarded_update(algorithm, SPEC, s, r, PROGRESS, key=jax.random.key(0)))
     array = getattr(batch, field)
     bad = batch._replace(**{field: array.at[(3,) + (0,) * (array.ndim - 1)].set(jnp.nan)})

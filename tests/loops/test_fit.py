@@ -13,7 +13,6 @@ from entropax import PI, AnnealOverRun, Fixed, MetaSAC, PerDimension, SACAdaEnt,
 from entropax.errors import EntropaxError
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
-from entropax.networks import HostPolicy
 from entropax.runs import read_checkpoint_meta
 
 UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
@@ -180,7 +179,7 @@ def test_overlapped_acting_is_one_round_late(small, loop, acting, late, monkeypa
     monkeypatch.setattr(worker, "step", noted)
     lane.warm_up(50)
     for _ in range(5):
-        made.append(HostPolicy(jax.tree.map(lambda leaf: leaf[0], lane.actor())).mode(probe))
+        made.append(jax.tree.map(lambda leaf: leaf[0], lane.actor()).on_host().mode(probe))
         lane.advance(1)
     for number in range(5):
         np.testing.assert_array_equal(used[number], made[max(number - late, 0)])
