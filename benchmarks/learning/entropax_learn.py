@@ -1,4 +1,4 @@
-"""Learning curves of Entropax's SAC with its own defaults, all seeds in one run; a stopped one goes on."""
+"""Learning curves of Entropax's algorithms with their own defaults, all seeds in one run; a stopped one goes on."""
 
 import shutil
 from pathlib import Path
@@ -6,6 +6,11 @@ from pathlib import Path
 import tasks
 
 import entropax
+
+ALGORITHMS = {"sac": entropax.SAC, "td3": entropax.TD3, "ddpg": entropax.DDPG}
+WARMUP = {"sac": 100, "td3": 1_000, "ddpg": 1_000}
+"""Random steps: SAC's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
+gives them 1,000 on its smaller tasks."""
 
 
 def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | float]]:
@@ -15,7 +20,7 @@ def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | flo
     """
     training = entropax.Training(
         steps=task.steps,
-        warmup=100,  # As SBX and Stable-Baselines3 have it.
+        warmup=WARMUP[task.algorithm],
         log_every=min(1_000, task.evaluate_every),
         evaluate_every=task.evaluate_every,
         evaluation_episodes=tasks.EPISODES,
@@ -24,7 +29,7 @@ def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | flo
     started = next((entropax.load(path.parents[1]) for path in root.glob("*/checkpoints/step_*")), None)
     if started is None or started.training != training or len(started.manifest.seeds) != task.seeds:
         shutil.rmtree(root, ignore_errors=True)
-        run = entropax.fit(entropax.SAC(), task.env, training, seeds=task.seeds, root=root)
+        run = entropax.fit(ALGORITHMS[task.algorithm](), task.env, training, seeds=task.seeds, root=root)
     else:
         run = entropax.resume(started.path)
     steps, returns = run.metrics.series("eval/mean_reward")
@@ -38,7 +43,7 @@ def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | flo
 def main() -> None:
     """Trains the task unless its result is there."""
     task, results = tasks.chosen(__doc__)
-    path = tasks.result_path(results, "entropax", task.env)
+    path = tasks.result_path(results, "entropax", task)
     if len(tasks.finished(path, task)) >= task.seeds:
         print(f"{path} is complete.")
         return
