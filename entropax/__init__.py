@@ -1,6 +1,7 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
 from entropax.algorithms.a2c import A2C as A2C
+from entropax.algorithms.ddpg import DDPG as DDPG
 from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
@@ -10,6 +11,7 @@ from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState
 from entropax.algorithms.sac_adaent import SACAdaEnt as SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite as SACLite
+from entropax.algorithms.td3 import TD3 as TD3
 from entropax.distributions import Categorical as Categorical
 from entropax.distributions import Normal as Normal
 from entropax.distributions import TanhNormal as TanhNormal

@@ -86,14 +86,15 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert [line.split()[1] for line in lines] == list(COMMANDS)
 
 
-def test_the_settings_table_of_sac_is_complete_and_true():
+@pytest.mark.parametrize("name", ["SAC", "TD3", "DDPG"])
+def test_the_settings_table_is_complete_and_true(name):
     import dataclasses
 
-    from entropax.algorithms.sac import SAC
+    import entropax
 
-    text = (ROOT / "docs" / "algorithms" / "sac.md").read_text("utf-8")
+    text = (ROOT / "docs" / "algorithms" / f"{name.lower()}.md").read_text("utf-8")
     table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, re.MULTILINE))
-    for field in dataclasses.fields(SAC):
+    for field in dataclasses.fields(vars(entropax)[name]):
         shown = table[field.name]
         if isinstance(field.default, int | float):
             assert float(shown) == field.default, field.name

@@ -1,4 +1,4 @@
-"""Learning curves of Entropax's SAC with its own defaults, of PPO and of A2C; a stopped run of all seeds goes on."""
+"""Learning curves of Entropax's algorithms, all seeds in one run; a stopped one goes on."""
 
 import dataclasses
 import shutil
@@ -9,30 +9,38 @@ import tasks
 import entropax
 
 PPO = entropax.PPO(discount=0.9, learning_rate=1e-3, num_steps=1024, minibatches=64)
-"""As the RL Zoo tunes PPO on Pendulum-v1 (four environments, minibatches of 64), but for state-dependent noise."""
+"""As the RL Zoo tunes it on Pendulum-v1 (four copies, minibatches of 64), but for its state-dependent noise."""
 
-LEARNERS = {
-    "entropax": (entropax.SAC(), {"warmup": 100}),  # As SBX and Stable-Baselines3 have it.
-    "entropax-ppo": (PPO, {"warmup": 0, "num_envs": 4}),
-    "entropax-ppo-clipped": (dataclasses.replace(PPO, policy=entropax.ClippedGaussian()), {"warmup": 0, "num_envs": 4}),
-    "entropax-a2c": (entropax.A2C(discount=0.9, gae_lambda=0.9, num_steps=8), {"warmup": 0, "num_envs": 8}),
+ALGORITHMS = {
+    "sac": entropax.SAC(),
+    "td3": entropax.TD3(),
+    "ddpg": entropax.DDPG(),
+    "ppo": PPO,
+    "ppo-clipped": dataclasses.replace(PPO, policy=entropax.ClippedGaussian()),
+    "a2c": entropax.A2C(discount=0.9, gae_lambda=0.9, num_steps=8),
 }
-"""Algorithms, and what their loops have of their own."""
+"""With their own defaults where nothing else is said."""
+WARMUP = {"sac": 100, "td3": 1_000, "ddpg": 1_000}
+"""Random steps: SAC's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
+gives them 1,000 on its smaller tasks. On policy there are none."""
+COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8}
+"""Copies of the environment that a seed steps together, one where nothing is said."""
 
 
-def learn(task: tasks.Task, library: str, root: Path) -> dict[str, dict[str, list[float] | float]]:
+def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | float]]:
     """Trains all seeds, or goes on where a stopped run left off.
 
     Returns, by seed, the steps of the evaluations, their returns, and the seconds of the run.
     """
-    algorithm, counts = LEARNERS[library]
+    algorithm = ALGORITHMS[task.algorithm]
     training = entropax.Training(
         steps=task.steps,
+        num_envs=COPIES.get(task.algorithm, 1),
+        warmup=WARMUP.get(task.algorithm, 0),
         log_every=min(1_000, task.evaluate_every),
         evaluate_every=task.evaluate_every,
         evaluation_episodes=tasks.EPISODES,
         checkpoint_every=task.evaluate_every,
-        **counts,
     ).fed_by(algorithm.data())
     started = next((entropax.load(path.parents[1]) for path in root.glob("*/checkpoints/step_*")), None)
     if started is None or started.training != training or len(started.manifest.seeds) != task.seeds:
@@ -50,14 +58,14 @@ def learn(task: tasks.Task, library: str, root: Path) -> dict[str, dict[str, lis
 
 def main() -> None:
     """Trains the task unless its result is there."""
-    task, library, results = tasks.chosen(__doc__, tuple(LEARNERS))
-    path = tasks.result_path(results, library, task.env)
+    task, results = tasks.chosen(__doc__)
+    path = tasks.result_path(results, "entropax", task)
     if len(tasks.finished(path, task)) >= task.seeds:
         print(f"{path} is complete.")
         return
     versions = tasks.versions("entropax", "jax", "equinox", "optax", "gymnasium", "mujoco", "numpy")
     root = results / ".runs" / path.stem
-    tasks.write(path, {**tasks.header(library, task, versions), "seeds": learn(task, library, root)})
+    tasks.write(path, {**tasks.header("entropax", task, versions), "seeds": learn(task, root)})
     shutil.rmtree(root)
 
 

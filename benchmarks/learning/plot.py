@@ -13,14 +13,16 @@ import numpy as np
 import tasks
 from scipy import stats
 
-LABELS = {
-    "entropax": "Entropax",
-    "sbx": "SBX",
-    "entropax-ppo": "Entropax PPO",
-    "entropax-ppo-clipped": "Entropax PPO, not squashed",
-    "entropax-a2c": "Entropax A2C",
+LABELS = {"entropax": "Entropax", "sbx": "SBX"}
+COLOURS = {
+    "Entropax": "#0072b2",
+    "SBX": "#d55e00",
+    "Entropax, TD3": "#009e73",
+    "Entropax, DDPG": "#cc79a7",
+    "Entropax, PPO": "#e69f00",
+    "Entropax, PPO-CLIPPED": "#56b4e9",
+    "Entropax, A2C": "#999999",
 }
-COLOURS = dict(zip(LABELS.values(), ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00"), strict=True))
 
 
 def interquartile_mean(returns: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -50,7 +52,9 @@ def rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for index, step in enumerate(steps):
         middle, low, high = summary(np.array([seed["returns"][index] for seed in seeds]))
-        name = LABELS[result["library"]]
+        # Results from before there was another algorithm do not name it.
+        algorithm = result.get("algorithm", "sac")
+        name = LABELS[result["library"]] + ("" if algorithm == "sac" else f", {algorithm.upper()}")
         task = f"{result['env']} ({len(seeds)} seeds)"
         found.append({"library": name, "task": task, "step": step, "return": middle, "low": low, "high": high})
     return found
@@ -73,7 +77,9 @@ def main() -> None:
         )
         band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
         panels.append((band + base.mark_line().encode(y="return:Q")).properties(title=task, width=300, height=200))
-    chart = alt.concat(*panels, columns=2, title="Interquartile mean over seeds, 95 % bootstrap interval")
+    chart = alt.concat(
+        *panels, columns=2, title="Interquartile mean over seeds, 95 % bootstrap interval; SAC where no other is named"
+    )
     for suffix, options in (("svg", {}), ("png", {"ppi": 144})):
         chart.save(folder / f"learning.{suffix}", **options)
     print("| task | library | steps | return: interquartile mean (95 % interval) |\n| --- | --- | --- | --- |")

@@ -11,14 +11,13 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.checks import check_settings
 from entropax.algorithms.soft import Value, critic_step, least_value, policy_loss, soft_targets, successors
-from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
 from entropax.ops import polyak
 from entropax.optimiser import adam_init, adam_step
 from entropax.replay import Windows
 from entropax.temperature import AbstractTemperature, Dual, Evidence
-from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
 
 Ensemble = TypeVar("Ensemble")
@@ -67,15 +66,9 @@ class SAC(AbstractAlgorithm[SACState]):
     """Critic updates per update of actor and temperature."""
 
     def __check_init__(self) -> None:
-        counts = (self.batch_size, self.num_critics, self.n_step, self.policy_delay)
-        if min(counts) < 1:
-            raise EntropaxError(f"SAC: batch_size, num_critics, n_step and policy_delay are {counts}; 1 is the least.")
-        for name in ("actor_learning_rate", "critic_learning_rate"):
-            require_positive("SAC", name, vars(self)[name], "Adam needs a step; 3e-4 is the published one.")
-        if not holds(lambda discount: (discount >= 0) & (discount <= 1), self.discount):
-            raise EntropaxError(f"SAC: discount is {self.discount}, but values diverge outside [0, 1]. Try 0.99.")
-        if not holds(lambda share: (share > 0) & (share <= 1), self.polyak):
-            raise EntropaxError(f"SAC: polyak is {self.polyak}, but is the share, in (0, 1], to take in. Try 0.005.")
+        counts = {name: vars(self)[name] for name in ("batch_size", "num_critics", "n_step", "policy_delay")}
+        rates = {name: vars(self)[name] for name in ("actor_learning_rate", "critic_learning_rate")}
+        check_settings("SAC", counts, rates, self.discount, self.polyak)
 
     def data(self) -> Windows:
         """Windows of replayed steps."""

@@ -9,7 +9,8 @@ from typing import Any
 
 USAGE = """usage: entropax COMMAND ...
 
-  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac, ppo, a2c)
+  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac,
+                       td3, ddpg, ppo, a2c)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -23,7 +24,10 @@ Every command explains its flags with --help."""
 
 COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
 KINDS = {
-    "train": ("algorithm", ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "ppo", "a2c")),
+    "train": (
+        "algorithm",
+        ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "td3", "ddpg", "ppo", "a2c"),
+    ),
     "reproduce": ("experiment", ("collapse",)),
 }
 """What the second word of a command names, and the words there are."""
@@ -49,12 +53,14 @@ def _run(name: str, words: list[str]) -> None:
     import tyro
 
     from entropax.algorithms.a2c import A2C
+    from entropax.algorithms.ddpg import DDPG
     from entropax.algorithms.decomposed_sac import DecomposedSAC
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.ppo import PPO
     from entropax.algorithms.sac import SAC
     from entropax.algorithms.sac_adaent import SACAdaEnt
     from entropax.algorithms.sac_lite import SACLite
+    from entropax.algorithms.td3 import TD3
     from entropax.cli import commands, diagnose, entropy, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
@@ -68,6 +74,8 @@ def _run(name: str, words: list[str]) -> None:
         "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
         "train ppo": (commands.Train[PPO], commands.train),
         "train a2c": (commands.Train[A2C], commands.train),
+        "train td3": (commands.Train[TD3], commands.train),
+        "train ddpg": (commands.Train[DDPG], commands.train),
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),

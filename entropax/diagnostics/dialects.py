@@ -34,6 +34,7 @@ class Dialect:
 
 
 _DUAL = "algorithm.temperature:dual"
+_NOISE = "--algorithm.exploration-noise"
 _CLAMP = f"{_DUAL} algorithm.temperature.band:clamp --algorithm.temperature.band"
 
 ENTROPAX = Dialect(
@@ -59,6 +60,15 @@ AROUND_SAC = Dialect(
     {knob: setting.replace("algorithm.", "algorithm.sac.") for knob, setting in ENTROPAX.settings.items()},
 )
 """For algorithms whose field `sac` has SAC's settings."""
+
+DETERMINISTIC = Dialect(
+    "Entropax",
+    {knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)}
+    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), f"a larger {_NOISE}")
+    | dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), f"a smaller {_NOISE}")
+    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_NOISE}: there is no alpha here"),
+)
+"""For deterministic policies, whose noise is a setting: it stands for what alpha and its target would do."""
 
 ON_POLICY = Dialect(
     "Entropax",

@@ -37,6 +37,9 @@ class Facts:
     """Learning rate of the temperature law on log alpha, the most that Adam moves it by in one update."""
     alpha_band: tuple[float, float] = (math.nan, math.nan)
     """Bounds that the temperature law keeps alpha in."""
+    spread_learned: bool = True
+    """False where a setting fixes how widely the policy draws, as TD3's exploration noise does: it is not learned, so
+    nothing that becomes of its entropy is a fault."""
     discount: float = 0.99
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Returns of policies that need no training, such as the zero action's and the uniform policy's, by name."""

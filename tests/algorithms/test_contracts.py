@@ -17,8 +17,10 @@ import pytest
 import entropax
 from entropax import (
     A2C,
+    DDPG,
     PPO,
     SAC,
+    TD3,
     ClippedGaussian,
     DecomposedSAC,
     Dense,
@@ -62,6 +64,12 @@ def _sac(torso=Dense((8, 8)), **settings) -> SAC:  # noqa: B008, modules are imm
 
 SMALL = Dense((8, 8))
 ON_POLICY = {"torso": SMALL, "policy": TanhGaussian(SMALL), "entropy_coefficient": 0.01}
+DETERMINISTIC = {
+    "torso": Dense((8, 8)),
+    "batch_size": BATCH,
+    "actor_learning_rate": 1e-3,
+    "critic_learning_rate": 1e-3,
+}
 
 VARIANTS = {
     "default": _sac(),
@@ -88,6 +96,10 @@ VARIANTS = {
     "sac-lite": SACLite(_sac()),
     "decomposed-sac": DecomposedSAC(_sac()),
     "decomposed-sac, delayed": DecomposedSAC(_sac(policy_delay=2, n_step=3), pairs=1, sharpness=2.0),
+    "td3": TD3(**DETERMINISTIC),
+    "td3, n-step": TD3(**DETERMINISTIC, n_step=3, num_critics=3, policy_delay=1),
+    "ddpg": DDPG(**DETERMINISTIC),
+    "ddpg, n-step": DDPG(**DETERMINISTIC, n_step=3),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
     "ppo": PPO(num_steps=BATCH, epochs=2, minibatches=4, **ON_POLICY),
     "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
@@ -208,14 +220,17 @@ def test_repeated_updates_compile_once_and_stay_finite(case):
 
 
 def test_the_key_decides(case):
-    first, again, other = (
-        case.update(case.algorithm, case.state, case.batch, jax.random.key(seed))[0] for seed in (1, 1, 2)
-    )
+    def twice(seed):
+        state, _ = case.update(case.algorithm, case.state, case.batch, jax.random.key(seed))
+        return case.update(case.algorithm, state, case.batch, jax.random.key(seed + 10))[0]
+
+    first, again, other = map(twice, (1, 1, 2))
     for one, two in zip(arrays_of(first), arrays_of(again), strict=True):
         np.testing.assert_array_equal(one, two)
     actors = (arrays_of(case.algorithm.actor(state)) for state in (first, other))
     changed = [not np.array_equal(one, two) for one, two in zip(*actors, strict=True)]
-    assert any(changed) != isinstance(case.algorithm, A2C), "only A2C draws nothing"
+    # Nothing in the updates of DDPG and A2C is random.
+    assert any(changed) != isinstance(case.algorithm, A2C | DDPG)
 
 
 @pytest.mark.parametrize("name", ["ppo", "a2c"])
@@ -237,12 +252,12 @@ def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(na
     assert case.traces == 1, "a float was compiled in"
 
 
-@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite"])
+@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite", "td3", "ddpg"])
 def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case = Case(VARIANTS[name])
 
     def swept(algorithm):
-        a = algorithm if isinstance(algorithm, SAC) else algorithm.sac
+        a = algorithm if isinstance(algorithm, SAC | TD3 | DDPG) else algorithm.sac
         return (a.discount, a.polyak, a.actor_learning_rate, a.critic_learning_rate)
 
     settings = jnp.array([[0.9, 0.005, 1e-3, 1e-3], [0.5, 0.005, 1e-3, 1e-3], [0.9, 0.1, 3e-3, 2e-3]])

@@ -8,11 +8,13 @@ import sys
 
 import pytest
 
+from entropax.algorithms.ddpg import DDPG
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
+from entropax.algorithms.td3 import TD3
 from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
@@ -52,6 +54,8 @@ OWNERS = [
     MetaSAC,
     SACAdaEnt,
     SACLite,
+    TD3,
+    DDPG,
     Training,
     *FLAGS,
     *(owner for part in PARTS for owner in final_classes(part)),

@@ -429,6 +429,19 @@ def test_an_unknown_policy_class_is_measured_against_its_own_widest():
     assert "premature-collapse" not in spoken(run(wide + 0.2 * (T >= 0.2), target=math.nan), entropy_maximum=math.nan)
 
 
+def test_an_entropy_that_is_set_is_no_fault():
+    """Tiny, falling, and without any bonus: a collapse where it is learned."""
+    set_by_hand = run(np.linspace(-3.0, -6.0, ROWS), target=math.nan) | {
+        "train/ent_coef": column(0.0),
+        "entropy/share_of_soft_value": column(0.0),
+        "entropy/per_dimension": Series(STEPS, np.tile([0.0, -8.0], (ROWS, 1, 1))),
+    }
+    assert {"premature-collapse", "alpha-irrelevant"} & spoken(set_by_hand).keys()
+    assert spoken(set_by_hand, spread_learned=False) == {}
+    wanted = dict(unjudged(set_by_hand, facts(spread_learned=False)))["premature-collapse"]
+    assert wanted == ("an entropy that is learned (this one's noise is a setting)",)
+
+
 def test_a_short_seed_is_judged_up_to_its_own_end():
     short = {name: Series(one.steps, np.where(T[:, None] < 0.5, one.values, np.nan)) for name, one in run(-5.0).items()}
     (finding,) = judge(both(run(-1.0), short), facts(seeds=2))
