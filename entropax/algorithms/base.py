@@ -1,7 +1,7 @@
 """The contract of an algorithm."""
 
 import abc
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
@@ -57,3 +57,22 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def parameters(self, state: State) -> dict[str, PyTree[Array]]:
         """The trained parameters by name (`actor`, `critic`), for their norms."""
+
+
+class SoftAndPlain(NamedTuple):
+    """What two landscapes say of the same actions, in reward."""
+
+    soft: Float[Array, "*axes"]
+    """With the entropies to come in it."""
+    plain: Float[Array, "*axes"]
+    """The return alone."""
+
+
+class AbstractTwoValued(AbstractAlgorithm[State]):
+    """A learner that knows its policy's soft value and its plain value apart, so that the two can be compared."""
+
+    @abc.abstractmethod
+    def soft_and_plain(
+        self, state: State, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> SoftAndPlain:
+        """Both values of one action, in [-1, 1], at one state, as the actor would climb either."""

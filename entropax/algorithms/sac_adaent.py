@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractTwoValued, SoftAndPlain
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import (
     PlainState,
@@ -34,7 +34,7 @@ class SACAdaEntState(eqx.Module):
     plain: PlainState
 
 
-class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
+class SACAdaEnt(AbstractTwoValued[SACAdaEntState]):
     """SAC with plain critics beside the soft ones; at states where the two disagree the actor climbs the plain value.
 
     With Q SAC's critics, P the plain ones, a' one action for the targets of both, and c(s) the similarity of the two
@@ -105,6 +105,13 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
     def parameters(self, state: SACAdaEntState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name; `critic` are the soft ones."""
         return {**self.sac.parameters(state.sac), "plain_critic": state.plain.critics}
+
+    def soft_and_plain(
+        self, state: SACAdaEntState, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> SoftAndPlain:
+        """The least of the soft critics and the least of the plain ones."""
+        ensembles = (state.sac.critics, state.plain.critics)
+        return SoftAndPlain(*(jnp.min(jax.vmap(lambda c: c(observation, action))(one)) for one in ensembles))
 
     def update(
         self, spec: Spec, state: SACAdaEntState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

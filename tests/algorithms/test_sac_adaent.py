@@ -227,6 +227,15 @@ def test_plain_critics_that_are_not_finite_are_named_and_undone():
     assert float(update(state)[1]["train/kept_updates"]) == 1
 
 
+def test_soft_and_plain_values_of_an_action_are_those_the_actor_climbs():
+    state, data = fresh(adaent()), batch()
+    observations, actions = data.observation[:, 0], data.action[:, 0]
+    q = jax.vmap(lambda o, a: adaent().soft_and_plain(state, o, a))(observations, actions)
+    for found, critics in ((q.soft, state.sac.critics), (q.plain, state.plain.critics)):
+        np.testing.assert_allclose(found, least_value(critics, observations, actions), rtol=1e-6)
+    assert not np.allclose(q.soft, q.plain)
+
+
 def test_plain_and_soft_critics_begin_apart():
     state = adaent().init(SPEC, key=KEY)
     for soft, plain in zip(jax.tree.leaves(state.sac.critics), jax.tree.leaves(state.plain.critics), strict=True):
