@@ -15,6 +15,7 @@ FLOORS = (
     "types",
     "distributions",
     "networks",
+    "policies",
     "ops",
     "temperature",
     "optimiser",

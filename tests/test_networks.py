@@ -5,18 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax.networks import (
-    LOG_STD_MAX,
-    LOG_STD_MIN,
-    Actor,
-    Critic,
-    Dense,
-    GaussianActor,
-    LayerNormed,
-    Squashed,
-    WithLogStd,
-    ensemble,
-)
+from entropax.networks import Critic, Dense, LayerNormed, ensemble
+from entropax.policies import LOG_STD_MAX, LOG_STD_MIN, Actor, GaussianActor, Squashed, WithLogStd
 from entropax.types import Bounds
 
 TORSOS = [Dense((16, 8)), LayerNormed((16, 8)), Dense(()), LayerNormed((5,))]

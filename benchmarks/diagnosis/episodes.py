@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.envs.base import Episodes
-from entropax.networks import AbstractActor
+from entropax.policies import AbstractActor
 from entropax.types import continuous
 
 Policy = Callable[[Array, Array], Array]

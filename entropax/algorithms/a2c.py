@@ -16,8 +16,9 @@ from entropax.algorithms.on_policy import (
     experience,
     gradient,
 )
-from entropax.networks import AbstractActor, AbstractTorso, Orthogonal
+from entropax.networks import AbstractTorso, Orthogonal
 from entropax.optimiser import clip_by_norm, rms_init, rms_step
+from entropax.policies import AbstractActor
 from entropax.replay import Rollout
 from entropax.types import Metrics, Progress, Spec, Transition
 
@@ -98,10 +99,6 @@ class A2C(AbstractAlgorithm[A2CState]):
     def parameters(self, state: A2CState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return {"actor": state.networks.actor, "critic": state.networks.critic}
-
-    def has_action_values(self) -> bool:
-        """The critic is V(s)."""
-        return False
 
     def update(
         self, spec: Spec, state: A2CState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

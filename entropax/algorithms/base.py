@@ -1,12 +1,13 @@
 """The contract of an algorithm."""
 
 import abc
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.networks import AbstractActor
+from entropax.networks import Critic
+from entropax.policies import AbstractActor
 from entropax.replay import AbstractData
 from entropax.types import Metrics, Progress, Spec, Transition
 
@@ -59,6 +60,29 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     def parameters(self, state: State) -> dict[str, PyTree[Array]]:
         """The trained parameters by name (`actor`, `critic`), for their norms."""
 
+
+class AbstractSoftActorCritic(AbstractAlgorithm[State]):
+    """A learner whose tanh-Gaussian policy climbs action values, by which changes of its entropy are attributed."""
+
     @abc.abstractmethod
-    def has_action_values(self) -> bool:
-        """Whether `parameters` has an ensemble of Q(s, a) as `critic`, by which changes of entropy are attributed."""
+    def climbed(self, state: State) -> Critic:
+        """The ensemble Q_i(s, a) of which the actor climbs the least, leaves `[critic, ...]`."""
+
+
+class SoftAndPlain(NamedTuple):
+    """What two landscapes say of the same actions, in reward."""
+
+    soft: Float[Array, "*axes"]
+    """With the entropies to come in it."""
+    plain: Float[Array, "*axes"]
+    """The return alone."""
+
+
+class AbstractTwoValued(AbstractSoftActorCritic[State]):
+    """A learner that knows its policy's soft value and its plain value apart, so that the two can be compared."""
+
+    @abc.abstractmethod
+    def soft_and_plain(
+        self, state: State, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> SoftAndPlain:
+        """Both values of one action, in [-1, 1], at one state, as the actor would climb either."""

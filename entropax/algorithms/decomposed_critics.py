@@ -8,7 +8,7 @@ import optax
 from jaxtyping import Array, Float
 
 from entropax.algorithms.soft import Successors
-from entropax.networks import DecomposedCritic
+from entropax.networks import Critic, DecomposedCritic, WeightedSum
 from entropax.ops import plain_target
 from entropax.optimiser import Rate, adam_step
 from entropax.types import Metrics, Transition
@@ -28,6 +28,15 @@ def parts(
 ) -> Parts:
     """Both parts of every critic of an ensemble, `[critic, batch]` each."""
     return Parts(*jax.vmap(lambda critic: jax.vmap(critic)(observations, actions))(critics))
+
+
+def soft_critics(critics: DecomposedCritic, alpha: Float[Array, ""]) -> Critic:
+    """The ensemble with both parts added up: Q_r + alpha Q_H, with the weights as further leaves."""
+
+    def one(critic: DecomposedCritic) -> Critic:
+        return Critic(WeightedSum(critic.network, jnp.stack([jnp.ones_like(alpha), alpha])))
+
+    return jax.vmap(one)(critics)
 
 
 def decomposed_targets(target_critics: DecomposedCritic, following: Successors, alpha: Float[Array, ""]) -> Parts:

@@ -8,20 +8,27 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
-from entropax.algorithms.decomposed_critics import decomposed_critic_step, decomposed_targets, parts
+from entropax.algorithms.base import AbstractTwoValued, SoftAndPlain
+from entropax.algorithms.decomposed_critics import (
+    Parts,
+    decomposed_critic_step,
+    decomposed_targets,
+    parts,
+    soft_critics,
+)
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import Value, sample, successors
 from entropax.errors import EntropaxError
-from entropax.networks import Actor, DecomposedCritic, ensemble
+from entropax.networks import Critic, DecomposedCritic, ensemble
 from entropax.ops import ranking_agreement
 from entropax.optimiser import adam_init
+from entropax.policies import Actor
 from entropax.replay import Windows
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
 
 
-class DecomposedSAC(AbstractAlgorithm[SACState[DecomposedCritic]]):
+class DecomposedSAC(AbstractTwoValued[SACState[DecomposedCritic]]):
     """SAC whose critics predict the return and the entropy to come apart, each by a Bellman equation of its own.
 
     With i the critic of the least soft value at (s', a'), and g(s) the share of pairs among a few actions of the policy
@@ -106,6 +113,20 @@ class DecomposedSAC(AbstractAlgorithm[SACState[DecomposedCritic]]):
     def parameters(self, state: SACState[DecomposedCritic]) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return self.sac.parameters(state)
+
+    def climbed(self, state: SACState[DecomposedCritic]) -> Critic:
+        """The soft values at the alpha of now; the gate is not in them."""
+        return soft_critics(state.critics, self.alpha(state))
+
+    def soft_and_plain(
+        self,
+        state: SACState[DecomposedCritic],
+        observation: Float[Array, " observation"],
+        action: Float[Array, " action"],
+    ) -> SoftAndPlain:
+        """The least Q_r + alpha Q_H and the least Q_r."""
+        q = Parts(*jax.vmap(lambda critic: critic(observation, action))(state.critics))
+        return SoftAndPlain(jnp.min(q.reward + self.alpha(state) * q.entropy), jnp.min(q.reward))
 
     def update(
         self,

@@ -9,9 +9,10 @@ import optax
 from jaxtyping import Array, Float, Int, Key
 
 from entropax.algorithms.soft import critic_step
-from entropax.networks import AbstractTorso, Critic, GaussianActor, Squashed, WithLogStd, ensemble
+from entropax.networks import AbstractTorso, Critic, ensemble
 from entropax.ops import polyak
 from entropax.optimiser import Rate, adam_init, adam_step
+from entropax.policies import GaussianActor, Squashed, WithLogStd
 from entropax.types import Metrics, Spec, Transition, continuous
 
 

@@ -11,9 +11,10 @@ import optax
 from jaxtyping import Array, Float, Key
 
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractActor, AbstractTorso, Actor, GaussianActor, Orthogonal, StateValue, WithLogStd
+from entropax.networks import AbstractTorso, Orthogonal, StateValue
 from entropax.ops import generalised_advantages, temporal_difference
 from entropax.optimiser import Rate
+from entropax.policies import AbstractActor, Actor, GaussianActor, WithLogStd
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Spec, Transition, continuous
 

@@ -21,9 +21,10 @@ from entropax.algorithms.on_policy import (
     gradient,
 )
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractActor, AbstractTorso, Orthogonal
+from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import clipped_surrogate
 from entropax.optimiser import adam_init, adam_step, clip_by_norm
+from entropax.policies import AbstractActor
 from entropax.replay import Rollout
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -147,10 +148,6 @@ class PPO(AbstractAlgorithm[PPOState]):
     def parameters(self, state: PPOState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return {"actor": state.networks.actor, "critic": state.networks.critic}
-
-    def has_action_values(self) -> bool:
-        """The critic is V(s)."""
-        return False
 
     def update(
         self, spec: Spec, state: PPOState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

@@ -10,12 +10,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.algorithms.checks import check_settings
 from entropax.algorithms.soft import Value, critic_step, least_value, policy_loss, soft_targets, successors
-from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
+from entropax.networks import AbstractTorso, Critic, Dense, ensemble
 from entropax.ops import polyak
 from entropax.optimiser import adam_init, adam_step
+from entropax.policies import Actor
 from entropax.replay import Windows
 from entropax.temperature import AbstractTemperature, Dual, Evidence
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
@@ -37,7 +38,7 @@ class SACState(eqx.Module, Generic[Ensemble]):
     temperature: PyTree[Array]
 
 
-class SAC(AbstractAlgorithm[SACState]):
+class SAC(AbstractSoftActorCritic[SACState]):
     """Soft actor-critic for continuous actions, with the entropy's weight set by a temperature law.
 
     Raises:
@@ -120,9 +121,9 @@ class SAC(AbstractAlgorithm[SACState]):
         """The trained parameters by name."""
         return {"actor": state.actor, "critic": state.critics}
 
-    def has_action_values(self) -> bool:
-        """The critics are Q(s, a)."""
-        return True
+    def climbed(self, state: SACState) -> Critic:
+        """The critics."""
+        return state.critics
 
     def update(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

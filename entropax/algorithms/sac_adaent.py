@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractTwoValued, SoftAndPlain
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import (
     PlainState,
@@ -20,8 +20,9 @@ from entropax.algorithms.soft import (
     successors,
 )
 from entropax.errors import EntropaxError
-from entropax.networks import Actor, Critic
+from entropax.networks import Critic
 from entropax.ops import landscape_similarity
+from entropax.policies import Actor
 from entropax.replay import Windows
 from entropax.temperature import Fixed
 from entropax.temperature.checks import holds
@@ -35,7 +36,7 @@ class SACAdaEntState(eqx.Module):
     plain: PlainState
 
 
-class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
+class SACAdaEnt(AbstractTwoValued[SACAdaEntState]):
     """SAC with plain critics beside the soft ones; at states where the two disagree the actor climbs the plain value.
 
     With Q SAC's critics, P the plain ones, a' one action for the targets of both, and c(s) the similarity of the two
@@ -107,9 +108,16 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
         """The trained parameters by name; `critic` are the soft ones."""
         return {**self.sac.parameters(state.sac), "plain_critic": state.plain.critics}
 
-    def has_action_values(self) -> bool:
-        """SAC's critics are Q(s, a)."""
-        return True
+    def climbed(self, state: SACAdaEntState) -> Critic:
+        """The soft critics; switched states climb the plain ones."""
+        return state.sac.critics
+
+    def soft_and_plain(
+        self, state: SACAdaEntState, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> SoftAndPlain:
+        """The least of the soft critics and the least of the plain ones."""
+        ensembles = (state.sac.critics, state.plain.critics)
+        return SoftAndPlain(*(jnp.min(jax.vmap(lambda c: c(observation, action))(one)) for one in ensembles))
 
     def update(
         self, spec: Spec, state: SACAdaEntState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

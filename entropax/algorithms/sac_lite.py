@@ -5,15 +5,16 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import least_value, plain_targets, successors
-from entropax.networks import Actor
+from entropax.networks import Critic
+from entropax.policies import Actor
 from entropax.replay import Windows
 from entropax.types import Metrics, Progress, Spec, Transition
 
 
-class SACLite(AbstractAlgorithm[SACState]):
+class SACLite(AbstractSoftActorCritic[SACState]):
     """SAC whose critics learn the return alone: the entropy of a state is worth nothing to the states before it.
 
         y    = r + gamma (1 - d) min_i Q_i(s', a'),
@@ -64,9 +65,9 @@ class SACLite(AbstractAlgorithm[SACState]):
         """The trained parameters by name."""
         return self.sac.parameters(state)
 
-    def has_action_values(self) -> bool:
-        """SAC's critics are Q(s, a)."""
-        return True
+    def climbed(self, state: SACState) -> Critic:
+        """The critics."""
+        return state.critics
 
     def update(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

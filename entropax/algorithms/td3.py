@@ -19,9 +19,10 @@ from entropax.algorithms.deterministic import (
 )
 from entropax.algorithms.soft import least_value, returns_and_bootstraps
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractTorso, Dense, GaussianActor
+from entropax.networks import AbstractTorso, Dense
 from entropax.ops import plain_target
 from entropax.optimiser import Rate
+from entropax.policies import GaussianActor
 from entropax.replay import Windows
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -121,10 +122,6 @@ class TD3(AbstractAlgorithm[DeterministicState]):
     def parameters(self, state: DeterministicState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return {"actor": state.actor, "critic": state.critics}
-
-    def has_action_values(self) -> bool:
-        """The critics are Q(s, a)."""
-        return True
 
     def update(
         self, spec: Spec, state: DeterministicState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

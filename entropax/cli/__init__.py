@@ -15,6 +15,7 @@ USAGE = """usage: entropax COMMAND ...
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
+  landscape RUN        show soft and plain value over the actions of one state
   entropy --env ID     show what target entropies mean on an environment
   reproduce collapse   compare temperature laws where SAC collapses
   envs                 list the environments
@@ -22,7 +23,7 @@ USAGE = """usage: entropax COMMAND ...
 
 Every command explains its flags with --help."""
 
-COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
+COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "landscape", "entropy", "reproduce", "envs", "export")
 KINDS = {
     "train": (
         "algorithm",
@@ -61,7 +62,7 @@ def _run(name: str, words: list[str]) -> None:
     from entropax.algorithms.sac_adaent import SACAdaEnt
     from entropax.algorithms.sac_lite import SACLite
     from entropax.algorithms.td3 import TD3
-    from entropax.cli import commands, diagnose, entropy, reproduce
+    from entropax.cli import commands, diagnose, entropy, landscape, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
@@ -80,6 +81,7 @@ def _run(name: str, words: list[str]) -> None:
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),
         "diagnose": (diagnose.Diagnose, diagnose.diagnose),
+        "landscape": (landscape.Landscape, landscape.landscape),
         "entropy": (entropy.Entropy, entropy.entropy),
         "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
         "envs": (commands.Envs, commands.envs),

@@ -18,7 +18,8 @@ from entropax.loops.fit import resume as resume_run
 from entropax.loops.host_lane import run_episodes
 from entropax.loops.run import Run, load, save_policy
 from entropax.loops.training import Training
-from entropax.networks import HostFunction, HostPolicy
+from entropax.networks import HostFunction
+from entropax.policies import HostPolicy
 
 Algorithm = TypeVar("Algorithm")
 

@@ -29,11 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractAlgorithm, AbstractSoftActorCritic
 from entropax.algorithms.soft import values
 from entropax.distributions import tanh_normal_entropy
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractActor, Actor, Critic
+from entropax.networks import Critic
+from entropax.policies import AbstractActor, Actor
 
 _NODES, _ = np.polynomial.legendre.leggauss(3)
 _PATH = tuple(float(0.5 * (1 + node)) for node in _NODES)
@@ -56,10 +57,11 @@ class Snapshot(eqx.Module):
 def snapshots(
     algorithm: AbstractAlgorithm[Any], learners: PyTree, observations: Float[Array, "seed state observation"]
 ) -> Snapshot:
-    """What is to be kept of several learners, leaves `[seed, ...]` as theirs."""
+    """What is to be kept of several learners of a soft actor-critic, leaves `[seed, ...]` as theirs."""
+    assert isinstance(algorithm, AbstractSoftActorCritic), "only such a policy's entropy is attributed"
 
     def one(learner: PyTree, observations: Float[Array, "state observation"]) -> Snapshot:
-        critics = algorithm.parameters(learner)["critic"]
+        critics = algorithm.climbed(learner)
         return Snapshot(algorithm.actor(learner), critics, algorithm.alpha(learner), observations)
 
     return jax.vmap(one)(learners, observations)

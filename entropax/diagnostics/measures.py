@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.networks import AbstractActor
+from entropax.policies import AbstractActor
 from entropax.types import Bounds, Metrics, Spec, continuous
 
 SATURATED = 0.97

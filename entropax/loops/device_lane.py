@@ -17,7 +17,7 @@ from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
-from entropax.networks import AbstractActor
+from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Metrics, continuous
 

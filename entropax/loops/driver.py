@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.diagnostics.measures import share_of_soft_value
 from entropax.errors import EntropaxError
 from entropax.loops.lane import AbstractLane, Sums
@@ -80,9 +81,9 @@ class Driver:
 
     @property
     def _looks_back(self) -> bool:
-        """Whether there is anything to look back at by now: stored states, and critics that know of actions."""
+        """Whether there is anything to look back at by now: stored states, and a policy that climbs action values."""
         begun = self.rounds >= max(self.training.warmup_rounds, 1)
-        return begun and self.lanes[0].algorithm.has_action_values()
+        return begun and isinstance(self.lanes[0].algorithm, AbstractSoftActorCritic)
 
     def _snapshot(self) -> None:
         """Keeps what there is to look back at; after the checkpoint, which counts for more."""

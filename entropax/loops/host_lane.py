@@ -25,7 +25,7 @@ from entropax.loops.host_seed import HostSeed
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
-from entropax.networks import AbstractActor
+from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Progress, continuous, unknown_progress
 

@@ -8,7 +8,7 @@ import numpy as np
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STARTS, STEP_CULPRITS, broken_steps, recent_return
-from entropax.networks import HostPolicy
+from entropax.policies import HostPolicy
 from entropax.replay import AbstractData, Draw, HostReplay, pack
 from entropax.types import continuous, transition
 

@@ -10,7 +10,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot
 from entropax.loops.devices import JaxDevice
 from entropax.loops.training import Training
-from entropax.networks import AbstractActor
+from entropax.policies import AbstractActor
 from entropax.types import Spec
 
 Sums = dict[str, np.ndarray]

@@ -11,7 +11,7 @@ import numpy as np
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
 from entropax.loops.training import Training
-from entropax.networks import AbstractActor, HostPolicy
+from entropax.policies import AbstractActor, HostPolicy
 from entropax.runs import (
     MetricsTable,
     RunManifest,

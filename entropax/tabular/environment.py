@@ -63,8 +63,9 @@ class Finite(AbstractDynamics[FiniteState]):
         ends = np.cumsum(mdp.measure, axis=1) - MASS / 2
         later = np.cumsum(mdp.available[:, ::-1], axis=1)[:, ::-1] - mdp.available
         ends[later == 0] = np.inf
-        floats = [jnp.asarray(x, float) for x in (mdp.rewards, mdp.transitions, ends, middle)]
-        return Finite(*floats, jnp.asarray(mdp.terminal), start)
+        rewards, transitions = jnp.asarray(mdp.rewards, float), jnp.asarray(mdp.transitions, float)
+        layout = jnp.asarray(ends, float), jnp.asarray(middle, float)
+        return Finite(rewards, transitions, *layout, jnp.asarray(mdp.terminal), start)
 
     @property
     def spec(self) -> Spec:

@@ -10,13 +10,14 @@ import pytest
 from scipy.stats import norm
 
 from entropax import SAC, DecomposedSAC, Dense, EachDimension, Fixed
-from entropax.algorithms.decomposed_critics import decomposed_critic_step, decomposed_targets, parts
+from entropax.algorithms.decomposed_critics import decomposed_critic_step, decomposed_targets, parts, soft_critics
 from entropax.algorithms.decomposed_sac import agreements, gated_value
 from entropax.algorithms.soft import soft_targets, successors
 from entropax.distributions import TanhNormal
 from entropax.errors import EntropaxError
-from entropax.networks import Actor, Affine, Critic, DecomposedCritic, DenseNetwork
+from entropax.networks import Affine, DecomposedCritic, DenseNetwork
 from entropax.ops import ranking_agreement
+from entropax.policies import Actor
 from entropax.tabular import Finite, random_mdp, toy
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
@@ -37,14 +38,7 @@ def batch(terminated=0.0, seed=1):
 
 
 def soft(critics, alpha):
-    """The critics whose one output is the soft value of decomposed ones."""
-
-    def joined(critic):
-        *hidden, last = critic.network.layers
-        one = Affine(*(leaf[..., :1] + alpha * leaf[..., 1:] for leaf in (last.weight, last.bias)))
-        return Critic(DenseNetwork((*hidden, one)))
-
-    return jax.vmap(joined)(critics)
+    return soft_critics(critics, jnp.asarray(alpha))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -197,4 +197,3 @@ def test_the_entropy_s_weight_is_alpha_and_nothing_is_steered_to():
     state = ppo.init(SPEC, key=jax.random.key(0))
     assert float(ppo.alpha(state)) == 0.25
     assert np.isnan(float(ppo.target_entropy(SPEC, state)))
-    assert not ppo.has_action_values()

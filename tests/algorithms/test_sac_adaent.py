@@ -11,8 +11,9 @@ from entropax.algorithms.sac_adaent import similarities, switched_value
 from entropax.algorithms.soft import least_value, sample
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, guarded_update
-from entropax.networks import Actor, Critic, ensemble
+from entropax.networks import Critic, ensemble
 from entropax.ops import landscape_similarity
+from entropax.policies import Actor
 from entropax.replay import pack
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
@@ -225,6 +226,15 @@ def test_plain_critics_that_are_not_finite_are_named_and_undone():
     assert float(metrics[f"{BROKEN}train/plain_critic_loss"]) == float(metrics["train/skipped_updates"]) == 1
     jax.tree.map(np.testing.assert_array_equal, after, broken)
     assert float(update(state)[1]["train/kept_updates"]) == 1
+
+
+def test_soft_and_plain_values_of_an_action_are_those_the_actor_climbs():
+    state, data = fresh(adaent()), batch()
+    observations, actions = data.observation[:, 0], data.action[:, 0]
+    q = jax.vmap(lambda o, a: adaent().soft_and_plain(state, o, a))(observations, actions)
+    for found, critics in ((q.soft, state.sac.critics), (q.plain, state.plain.critics)):
+        np.testing.assert_allclose(found, least_value(critics, observations, actions), rtol=1e-6)
+    assert not np.allclose(q.soft, q.plain)
 
 
 def test_plain_and_soft_critics_begin_apart():

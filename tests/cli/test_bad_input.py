@@ -44,6 +44,8 @@ CASES = {
     "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),
     "report nothing": (("report", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "landscape of nothing": (("landscape", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "a state in words": (("landscape", "nowhere", "--state", "upright"), "numbers with commas between"),
     "report without runs": (("report",), "A report needs at least one run."),
     "export nothing": (("export", "nowhere", "a.safetensors"), "nowhere does not exist. Pass the folder of a run"),
     "two targets": (("entropy", "--env", "Pendulum-v1", "--target", "-1", "--sigma", "0.1"), "one of them is enough"),

@@ -19,6 +19,7 @@ from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
+from entropax.cli.landscape import Landscape
 from entropax.cli.reproduce import ReproduceCollapse
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
@@ -46,6 +47,7 @@ FLAGS = (
     commands.Envs,
     commands.Export,
     Entropy,
+    Landscape,
     ReproduceCollapse,
 )
 TWO_WORDS = {commands.Train: ["train", "sac"], ReproduceCollapse: ["reproduce", "collapse"]}
