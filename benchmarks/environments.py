@@ -35,10 +35,12 @@ class Ours:
     def __init__(self, task: str, devices: int):
         import jax
 
-        from entropax import make
+        from entropax import Episodes
+        from entropax.envs.registry import TASKS as OURS
 
+        entry = OURS[f"entropax/{task}-v0"]
+        environment = Episodes(entry.build(), entry.time_limit)
         self.count = COPIES // devices
-        environment = make(f"entropax/{task}-v0")
         self.program = jax.jit(lambda state, key: roll(environment, state, key, self.count))
         self.work = []
         for index, device in enumerate(jax.local_devices()[:devices]):
