@@ -41,11 +41,11 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     def act(
         self, state: State, observation: Float[Array, " observation"], *, key: Key[Array, ""]
     ) -> Float[Array, " action"]:
-        """Draws an exploring action in [-1, 1]."""
+        """Draws an exploring action; the environment takes it clipped to [-1, 1]."""
 
     @abc.abstractmethod
     def mode(self, state: State, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """The deterministic action in [-1, 1] that evaluation uses."""
+        """The deterministic action that evaluation uses; the environment takes it clipped to [-1, 1]."""
 
     @abc.abstractmethod
     def alpha(self, state: State) -> Float[Array, "*dimensions"]:
