@@ -86,7 +86,7 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert [line.split()[1] for line in lines] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["SAC", "TD3", "DDPG"])
+@pytest.mark.parametrize("name", ["SAC", "TD3", "DDPG", "PPO", "A2C"])
 def test_the_settings_table_is_complete_and_true(name):
     import dataclasses
 

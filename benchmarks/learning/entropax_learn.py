@@ -8,6 +8,9 @@ import tasks
 
 import entropax
 
+A2C = entropax.A2C(discount=0.9, gae_lambda=0.9, num_steps=8)
+"""As the RL Zoo tunes it on Pendulum-v1 (eight copies), but for its scaled rewards, falling rate and state-dependent
+noise: no bonus for entropy."""
 PPO = entropax.PPO(discount=0.9, learning_rate=1e-3, num_steps=1024, minibatches=64)
 """As the RL Zoo tunes it on Pendulum-v1 (four copies, minibatches of 64), but for its state-dependent noise."""
 
@@ -17,13 +20,14 @@ ALGORITHMS = {
     "ddpg": entropax.DDPG(),
     "ppo": PPO,
     "ppo-clipped": dataclasses.replace(PPO, policy=entropax.ClippedGaussian()),
-    "a2c": entropax.A2C(discount=0.9, gae_lambda=0.9, num_steps=8),
+    "a2c": dataclasses.replace(A2C, entropy_coefficient=0.01, max_grad_norm=10.0),
+    "a2c-bare": A2C,
 }
 """With their own defaults where nothing else is said."""
 WARMUP = {"sac": 100, "td3": 1_000, "ddpg": 1_000}
 """Random steps: SAC's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
 gives them 1,000 on its smaller tasks. On policy there are none."""
-COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8}
+COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8, "a2c-bare": 8}
 """Copies of the environment that a seed steps together, one where nothing is said."""
 
 

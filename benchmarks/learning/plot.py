@@ -22,6 +22,7 @@ COLOURS = {
     "Entropax, PPO": "#e69f00",
     "Entropax, PPO-CLIPPED": "#56b4e9",
     "Entropax, A2C": "#999999",
+    "Entropax, A2C-BARE": "#000000",
 }
 
 

@@ -53,6 +53,7 @@ TASKS = (
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo"),
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo-clipped"),
     Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c"),
+    Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c-bare"),
 )
 
 

@@ -8,9 +8,12 @@ import sys
 
 import pytest
 
+from entropax.algorithms.a2c import A2C
 from entropax.algorithms.ddpg import DDPG
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
+from entropax.algorithms.on_policy import AbstractPolicy
+from entropax.algorithms.ppo import PPO, AbstractAdvantages
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
@@ -31,6 +34,8 @@ from entropax.temperature.scheduled import AbstractSchedule
 META_PARTS = (AbstractMetaStates, AbstractMetaBatch, AbstractMetaCritics)
 PARTS = (
     *META_PARTS,
+    AbstractPolicy,
+    AbstractAdvantages,
     AbstractTorso,
     AbstractTemperature,
     AbstractTarget,
@@ -58,6 +63,8 @@ OWNERS = [
     SACLite,
     TD3,
     DDPG,
+    PPO,
+    A2C,
     Training,
     *FLAGS,
     *(owner for part in PARTS for owner in final_classes(part)),

@@ -8,14 +8,30 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from entropax import A2C, PPO, ClippedGaussian, Dense, EntropaxError, TanhGaussian, Training, begin, chunk, fit, make
+from entropax import (
+    A2C,
+    PPO,
+    ClippedGaussian,
+    Dense,
+    EntropaxError,
+    TanhGaussian,
+    Training,
+    begin,
+    chunk,
+    fit,
+    load,
+    make,
+)
 from entropax.algorithms.on_policy import AbstractPolicy
+from entropax.cli import main
+from entropax.diagnostics.dialects import ON_POLICY
 from entropax.loops.assemble import build
 from entropax.loops.driver import Driver
 from entropax.loops.host_lane import HostLane
 from entropax.loops.snapshots import attribute_run
 from entropax.loops.train import train
 from entropax.replay import HostReplay, Replay, Rollout, Windows, newest, unpack
+from entropax.report import diagnose
 from entropax.types import Bounds, Spec
 
 LOOP = Training(
@@ -192,3 +208,32 @@ def test_no_warm_up_means_no_random_step(small):
     carry, metrics = train(small, make("entropax/Pendulum-v0"), training, key=jax.random.key(0))
     np.testing.assert_array_equal(carry.learner.updates, 20)
     assert np.isfinite(metrics["train/critic_loss"]).all()
+
+
+@pytest.mark.parametrize(("word", "own"), [("ppo", ("--algorithm.clip", "0.1")), ("a2c", ())])
+def test_the_command_line_trains_and_diagnoses_them(word, own, tmp_path, capsys):
+    counts = ("--steps", "160", "--warmup", "0", "--num-envs", "2", "--log-every", "16", "--evaluate-every", "0")
+    settings = ("--algorithm.num-steps", "8", *own, "algorithm.policy:clipped-gaussian")
+    if word == "ppo":
+        settings = ("--algorithm.minibatches", "2", "--algorithm.epochs", "1", *settings)
+    main(("train", word, "--env", "entropax/Pendulum-v0", "--root", str(tmp_path), *counts, *settings))
+    (path,) = tmp_path.iterdir()
+    run = load(path)
+    assert path.name.startswith(f"{word}-")
+    assert run.training.train_every == 8
+    assert isinstance(run.algorithm, PPO | A2C)
+    assert isinstance(run.algorithm.policy, ClippedGaussian)
+    capsys.readouterr()
+    (found,) = diagnose([path])
+    assert found.facts.dialect is ON_POLICY
+    assert (found.attribution, found.notes) == (None, ())
+    main(("report", str(path)))
+    assert "attributing" not in capsys.readouterr().err
+
+
+def test_overlapped_acting_is_refused_by_the_command_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(("train", "ppo", "--env", "Pendulum-v1", "--root", str(tmp_path), "--acting", "overlapped"))
+    assert stop.value.code == 2
+    assert "it can only be newest" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
