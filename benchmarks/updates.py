@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from machine import HERE, describe
 
-from entropax import SAC, DecomposedSAC, MetaSAC, SACAdaEnt, SACLite
+from entropax import DDPG, SAC, TD3, DecomposedSAC, MetaSAC, SACAdaEnt, SACLite
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
@@ -30,6 +30,8 @@ ALGORITHMS: Mapping[str, tuple[AbstractAlgorithm[Any], int]] = {
     "SACLite": (SACLite(), 100),
     "DecomposedSAC": (DecomposedSAC(), 100),
     "MetaSAC": (MetaSAC(), 50),
+    "TD3": (TD3(), 100),
+    "DDPG": (DDPG(), 100),
     "SACAdaEnt": (SACAdaEnt(), 5),
 }
 """Each at its defaults, which all have two hidden layers of 256 units and batches of 256; and updates to time."""
@@ -38,7 +40,7 @@ ALGORITHMS: Mapping[str, tuple[AbstractAlgorithm[Any], int]] = {
 def timed(algorithm: AbstractAlgorithm[Any], updates: int) -> Callable[[], float]:
     """Compiles a loop of updates; each call runs it once and gives the seconds of one update."""
     rng = np.random.default_rng(0)
-    batch, window = algorithm.batch_shape()
+    batch, window = algorithm.data().shape(1)
 
     def draw(*more: int) -> jax.Array:
         return jnp.asarray(rng.normal(size=(batch, window, *more)), jnp.float32)
@@ -66,7 +68,7 @@ def timed(algorithm: AbstractAlgorithm[Any], updates: int) -> Callable[[], float
 
 def flops(algorithm: AbstractAlgorithm[Any]) -> float:
     """XLA's count for one update."""
-    batch, window = algorithm.batch_shape()
+    batch, window = algorithm.data().shape(1)
 
     def shape(*more: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((batch, window, *more), jnp.float32)
