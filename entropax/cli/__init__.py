@@ -1,6 +1,7 @@
 """The `entropax` command: errors that a person can cause end in one message and exit code 2."""
 
 import difflib
+import functools
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ USAGE = """usage: entropax COMMAND ...
   report RUN [RUN ...] write one self-contained HTML page
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   entropy --env ID     show what target entropies mean on an environment
-  reproduce collapse   compare temperature laws where SAC collapses
+  reproduce NAME       run an experiment: collapse, toy, confounds, control
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
@@ -24,7 +25,7 @@ Every command explains its flags with --help."""
 COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
 KINDS = {
     "train": ("algorithm", ("sac", "meta-sac", "sac-adaent", "sac-lite")),
-    "reproduce": ("experiment", ("collapse",)),
+    "reproduce": ("experiment", ("collapse", "toy", "confounds", "control")),
 }
 """What the second word of a command names, and the words there are."""
 
@@ -68,6 +69,10 @@ def _run(name: str, words: list[str]) -> None:
         "diagnose": (diagnose.Diagnose, diagnose.diagnose),
         "entropy": (entropy.Entropy, entropy.entropy),
         "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
+        **{
+            f"reproduce {name}": (reproduce.Reproduce, functools.partial(reproduce.reproduce, name))
+            for name in ("toy", "confounds", "control")
+        },
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),
     }

@@ -17,7 +17,7 @@ from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
-from entropax.cli.reproduce import ReproduceCollapse
+from entropax.cli.reproduce import Reproduce, ReproduceCollapse
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -45,8 +45,13 @@ FLAGS = (
     commands.Export,
     Entropy,
     ReproduceCollapse,
+    Reproduce,
 )
-TWO_WORDS = {commands.Train: ["train", "sac"], ReproduceCollapse: ["reproduce", "collapse"]}
+TWO_WORDS = {
+    commands.Train: ["train", "sac"],
+    ReproduceCollapse: ["reproduce", "collapse"],
+    Reproduce: ["reproduce", "toy"],
+}
 OWNERS = [
     SAC,
     MetaSAC,
