@@ -16,6 +16,7 @@ from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.confounds import PUBLISHED
 from entropax.experiments.confounds_page import verdict
+from entropax.experiments.findings import gap_words
 from entropax.experiments.problems import PROBLEMS
 from entropax.experiments.reproduce import EXPERIMENTS
 from entropax.experiments.sweeps import Swept
@@ -217,6 +218,15 @@ def test_the_confounds_from_training_to_pages(monkeypatch, tmp_path):
     assert all(value < 0 for cell in cells for value in cell["returns"])
 
 
+def test_two_seeds_against_two_show_nothing():
+    """However far apart: of the six ways to deal four seeds into two pairs, two are as far apart."""
+    assert gap_words(np.array([1.0, 2.0]), np.array([101.0, 102.0])).startswith("not clearly")
+    apart = gap_words(np.arange(5.0), 100 + np.arange(5.0))
+    assert apart.startswith("lower (difference -100, 95 % [-10"), "p = 2 / 252"
+    assert gap_words(np.arange(5.0), 1 + np.arange(5.0)).startswith("not clearly")
+    assert gap_words(np.ones(5), np.ones(5)) == "not clearly higher or lower (difference 0, 95 % [0, 0])"
+
+
 # Control.
 
 
@@ -239,16 +249,16 @@ def test_control_has_the_published_settings_in_every_method():
 
 def test_control_compares_with_sac():
     cells = [
-        result(control.REFERENCE, returns=(-700.0, -800.0)).cell,
-        result("SACLite", returns=(-150.0, -160.0)).cell,
-        result("SAC-AdaEnt", returns=(-600.0, -900.0)).cell,
+        result(control.REFERENCE, returns=(-700.0, -800.0, -750.0, -720.0)).cell,
+        result("SACLite", returns=(-150.0, -160.0, -150.0, -160.0)).cell,
+        result("SAC-AdaEnt", returns=(-600.0, -900.0, -740.0, -730.0)).cell,
     ]
     found = control_page.findings(TINY, cells)
     counts, lite, adaent = found.sentences
     assert counts == (
-        "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 2, SACLite 2 of 2, SAC-AdaEnt 0 of 2."
+        "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 4, SACLite 4 of 4, SAC-AdaEnt 0 of 4."
     )
-    assert "SACLite is higher (difference 595" in lite
+    assert "SACLite is higher (difference 580," in lite
     assert "not clearly higher or lower (difference 0," in adaent
     (table,) = found.tables
     assert dict(row[:2] for row in table.rows)["best known"] == "-72"
