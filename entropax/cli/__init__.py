@@ -1,6 +1,7 @@
 """The `entropax` command: errors that a person can cause end in one message and exit code 2."""
 
 import difflib
+import functools
 import os
 import signal
 import sys
@@ -17,7 +18,7 @@ USAGE = """usage: entropax COMMAND ...
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   landscape RUN        show soft and plain value over the actions of one state
   entropy --env ID     show what target entropies mean on an environment
-  reproduce collapse   compare temperature laws where SAC collapses
+  reproduce NAME       run an experiment: collapse, toy, confounds, control
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
@@ -29,7 +30,7 @@ KINDS = {
         "algorithm",
         ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "td3", "ddpg", "ppo", "a2c"),
     ),
-    "reproduce": ("experiment", ("collapse",)),
+    "reproduce": ("experiment", ("collapse", "toy", "confounds", "control")),
 }
 """What the second word of a command names, and the words there are."""
 
@@ -84,6 +85,10 @@ def _run(name: str, words: list[str]) -> None:
         "landscape": (landscape.Landscape, landscape.landscape),
         "entropy": (entropy.Entropy, entropy.entropy),
         "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
+        **{
+            f"reproduce {name}": (reproduce.Reproduce, functools.partial(reproduce.reproduce, name))
+            for name in ("toy", "confounds", "control")
+        },
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),
     }

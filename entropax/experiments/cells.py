@@ -1,4 +1,4 @@
-"""Cells of a benchmark: a law on a task over seeds, trained into a kept run and measured from its log."""
+"""Cells of an experiment: a method on a task over seeds, trained into a kept run and measured from its log."""
 
 import dataclasses
 from pathlib import Path
@@ -10,7 +10,6 @@ from jaxtyping import Bool, Float
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
 from entropax.diagnostics.window import number
-from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
 from entropax.loops.fit import fit, resume
 from entropax.loops.run import Run, load
@@ -23,23 +22,23 @@ FREE = 0.0
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What became of one law on one task; seeds are the last axis.
+    """What became of one method on one task; seeds are the last axis.
 
     Attributes:
         env: task.
-        law: name.
+        method: name.
         steps: environment steps per seed.
         solved: return from which a seed counts as solved.
         returns: `[seeds]` mean return of the last two deterministic evaluations.
         evaluation_steps: `[evaluations]`.
         evaluations: `[evaluations, seeds]` mean deterministic returns.
         rows: `[rows]` steps of the series below.
-        entropy: `[rows, seeds]` nats per dimension.
-        alpha: `[rows, seeds]` reward per nat.
+        entropy: `[rows, seeds]` nats per dimension; NaN where the method logs none.
+        alpha: `[rows, seeds]` reward per nat; NaN where the method logs none.
     """
 
     env: str
-    law: str
+    method: str
     steps: int
     solved: float
     returns: Float[np.ndarray, " seeds"]
@@ -120,23 +119,28 @@ def _has_checkpoint(run: Run) -> bool:
     return True
 
 
-def measured(run: Run, env: str, law: str) -> Cell:
-    """Reads a finished run's log."""
+def measured(run: Run, env: str, method: str, solved: float) -> Cell:
+    """Reads a finished run's log; `solved` is the return from which a seed counts as solved."""
     dimensions = len(run.manifest.spec["action"]["low"])
     evaluation_steps, evaluations = run.metrics.series("eval/mean_reward")
     present = np.isfinite(evaluations).all(axis=1)
     evaluation_steps, evaluations = evaluation_steps[present], evaluations[present]
-    rows, entropy = run.metrics.series("entropy/nats")
-    _, alpha = run.metrics.series("train/ent_coef")
+    rows = np.array([row.step for row in run.metrics.rows], float)
     return Cell(
         env=env,
-        law=law,
+        method=method,
         steps=run.training.steps,
-        solved=TASKS[env].solved,
+        solved=solved,
         returns=evaluations[-2:].mean(axis=0),
         evaluation_steps=evaluation_steps.astype(float),
         evaluations=evaluations,
-        rows=rows.astype(float),
-        entropy=entropy / dimensions,
-        alpha=alpha,
+        rows=rows,
+        entropy=_logged(run, "entropy/nats") / dimensions,
+        alpha=_logged(run, "train/ent_coef"),
     )
+
+
+def _logged(run: Run, name: str) -> Float[np.ndarray, "rows seeds"]:
+    """A metric in every row of the log; NaN where it is not there, as with methods that have no entropy."""
+    table, missing = run.metrics, np.full(len(run.manifest.seeds), np.nan)
+    return np.stack([row.values.get(name, missing) for row in table.rows])

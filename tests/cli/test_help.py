@@ -23,7 +23,7 @@ from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.cli.landscape import Landscape
-from entropax.cli.reproduce import ReproduceCollapse
+from entropax.cli.reproduce import Reproduce, ReproduceCollapse
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -54,8 +54,13 @@ FLAGS = (
     Entropy,
     Landscape,
     ReproduceCollapse,
+    Reproduce,
 )
-TWO_WORDS = {commands.Train: ["train", "sac"], ReproduceCollapse: ["reproduce", "collapse"]}
+TWO_WORDS = {
+    commands.Train: ["train", "sac"],
+    ReproduceCollapse: ["reproduce", "collapse"],
+    Reproduce: ["reproduce", "toy"],
+}
 OWNERS = [
     SAC,
     MetaSAC,
