@@ -16,6 +16,7 @@ class Budget:
         samples: actions at which SAC-AdaEnt compares landscapes; 100 are published.
         episodes: of an evaluation, per seed.
         rate: times the published learning rates.
+        rollout: steps of each of PPO's environment copies between its updates; 128 of 16 copies are published.
     """
 
     envs: tuple[str, ...]
@@ -26,6 +27,7 @@ class Budget:
     samples: int
     episodes: int
     rate: float
+    rollout: int = 128
 
     def words(self) -> str:
         """The same as a sentence."""

@@ -93,7 +93,7 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
     """
     for path in sorted(folder.glob("*/run.json")):
         run = load(path.parent)
-        asked = (to_config(algorithm), to_config(training), tuple(range(seeds)))
+        asked = (to_config(algorithm), to_config(training.fed_by(algorithm.data())), tuple(range(seeds)))
         if (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) != asked:
             raise EntropaxError(
                 f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."

@@ -9,7 +9,7 @@ from entropax.diagnostics.window import number
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.charts import SYMLOG, Rule, line_chart, over_seeds
-from entropax.experiments.control import REFERENCE
+from entropax.experiments.control import COPIES, REFERENCE
 from entropax.experiments.findings import Findings, Table, gap_words, middle_words, numbers_of
 from entropax.experiments.problems import PROBLEMS, Problem
 from entropax.report.charts import Chart
@@ -42,6 +42,9 @@ def _about(budget: Budget, problems: Sequence[Problem]) -> tuple[str, ...]:
         "A seed's return is the mean of its last two deterministic evaluations. Published are up to 2,000,000 steps "
         "(1,000,000 for Acrobot, 50,000 for Obstacle2D), networks of 256 and 256 and batches of 256; where the authors "
         "evaluate PPO by drawn actions, everything here is deterministic.",
+        f"PPO learns from rollouts of {budget.rollout} steps of {COPIES} copies of the environment (published: 128 of "
+        "16, of 1 on Vehicle and of 64 on Hopper) and, like all methods here, acts in [-1, 1] (published: in the "
+        "environment's units). Its steps are counted over all copies; it has no warm-up.",
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.decomposed_sac import DecomposedSAC
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
@@ -29,6 +30,7 @@ BUDGETS: Mapping[str, Budget] = {
 METHODS: Mapping[str, Callable[[SAC, Budget], AbstractAlgorithm[Any]]] = {
     "SAC-AdaEnt": lambda sac, budget: SACAdaEnt(sac, threshold=0.9, samples=budget.samples),
     "SACLite": lambda sac, budget: SACLite(sac),
+    "DecomposedSAC": lambda sac, budget: DecomposedSAC(sac),
 }
 """What is compared with SAC at the published alpha."""
 

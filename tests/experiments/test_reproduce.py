@@ -242,7 +242,9 @@ def test_control_has_the_published_settings_in_every_method():
         learned = built["SAC, alpha learned"]
         assert learned.temperature.learning_rate == learned.actor_learning_rate == problem.learning_rate
         assert learned.torso.hidden_sizes == (256, 256)
-        assert {each.batch_shape() for each in built.values()} == {(256, 1)}
+        rollout = built.pop("PPO").data()
+        assert rollout.shape(control.COPIES) == (16, 128)
+        assert {each.data().shape(1) for each in built.values()} == {(256, 1)}
         for each in built.values():
             each.init(Spec(1, Bounds((-1.0,), (1.0,))), key=jax.random.key(0))
     assert control.REFERENCE in control.METHODS
