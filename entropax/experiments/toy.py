@@ -46,20 +46,22 @@ class Trained(NamedTuple):
 
 def train(budget: Budget, root: Path) -> Trained:
     """Trains the sweep of alpha, and the other methods at the published alpha."""
-    members = [Member(f"alpha {alpha:g}", _sac(budget, alpha), _task(), _task()) for alpha in ALPHAS]
-    sweep = swept(_sweep(budget, members), root / "alpha")
-    published, methods = _sac(budget, PUBLISHED_ALPHA), {"SAC": sweep[ALPHAS.index(PUBLISHED_ALPHA)]}
+    members = [Member(f"alpha {alpha:g}", toy_sac(budget, alpha), task(), task()) for alpha in ALPHAS]
+    sweep = swept(sweep_of(budget, members), root / "alpha")
+    published, methods = toy_sac(budget, PUBLISHED_ALPHA), {"SAC": sweep[ALPHAS.index(PUBLISHED_ALPHA)]}
     for name, build in METHODS.items():
-        member = Member(name, build(published, budget), _task(), _task())
-        methods[name] = swept(_sweep(budget, [member]), root / name)[0]
+        member = Member(name, build(published, budget), task(), task())
+        methods[name] = swept(sweep_of(budget, [member]), root / name)[0]
     return Trained(sweep, methods)
 
 
-def _task() -> Episodes[Any]:
+def task() -> Episodes[Any]:
+    """The toy, in episodes."""
     return Episodes(TASKS[ENV].build(), TASKS[ENV].time_limit)
 
 
-def _sac(budget: Budget, alpha: float) -> SAC:
+def toy_sac(budget: Budget, alpha: float) -> SAC:
+    """SAC with the published settings, cut to a budget."""
     rate = budget.rate * LEARNING_RATE
     return SAC(
         torso=Dense(budget.hidden),
@@ -70,7 +72,8 @@ def _sac(budget: Budget, alpha: float) -> SAC:
     )
 
 
-def _sweep(budget: Budget, members: Sequence[Member]) -> Sweep:
+def sweep_of(budget: Budget, members: Sequence[Member]) -> Sweep:
+    """Members trained together on the toy, with 20 evaluations."""
     row = budget.steps // 100
     training = Training(
         steps=row + budget.steps,

@@ -10,6 +10,7 @@ import pytest
 
 from entropax.algorithms.a2c import A2C
 from entropax.algorithms.ddpg import DDPG
+from entropax.algorithms.landscapes import AbstractSimilarity
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.on_policy import AbstractPolicy
@@ -36,6 +37,7 @@ PARTS = (
     *META_PARTS,
     AbstractPolicy,
     AbstractAdvantages,
+    AbstractSimilarity,
     AbstractTorso,
     AbstractTemperature,
     AbstractTarget,
