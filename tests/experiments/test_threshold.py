@@ -35,15 +35,17 @@ def made(*returns):
     count = len(returns)
     series = np.tile(np.asarray(returns), (2, 1))
     rows = np.array([50.0, 100.0])
-    cell = Cell("entropax/Toy-v0", "m", 100, 0.0, series[0], rows, series, rows, np.zeros((2, count)), np.ones((2, 1)))
+    cell = Cell(
+        "entropax/Toy-v0", "m", 100, 0.0, series[0], rows, series, rows, np.zeros((2, count)), np.ones((2, count))
+    )
     return Swept(cell, series, np.zeros(count), None)
 
 
 def test_a_sentence_says_which_settings_succeed():
     by_name = {"0": made(-1.0, -1.0), "0.9": made(1.0, 1.0), "1.01": made(1.0, -1.0), "0.8": made(-1.0, -1.0)}
     assert threshold_page._sentence("threshold", by_name) == (
-        "SAC-AdaEnt by threshold: all of the seeds succeed at 0.9; some of the seeds succeed at 1.01; none of the seeds "
-        "succeed at 0, 0.8."
+        "SAC-AdaEnt by threshold: all of the seeds succeed at 0.9; some of the seeds succeed at 1.01; none of the "
+        "seeds succeed at 0, 0.8."
     )
 
 
