@@ -42,7 +42,7 @@ LEARNING_RATE = 1e-3
 
 _NAMES = tuple(f"random-{number}" for number in range(1, 11))
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(_NAMES[:4], 5, 15_000, (32, 32), 64, samples=16, episodes=64, rate=3.0),
+    "small": Budget(_NAMES[:4], 5, 10_000, (32, 32), 64, samples=16, episodes=64, rate=3.0),
     "full": Budget(_NAMES, 10, 100_000, (64, 64), 256, samples=100, episodes=256, rate=1.0),
 }
 

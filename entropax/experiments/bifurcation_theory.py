@@ -100,7 +100,9 @@ def best_gaussian(mdp: MDP, task: Finite, alpha: float) -> GaussianOptimum:
         found[acting] = soft(values).max(axis=1)
         return found
 
-    mean_at, sigma_at = np.unravel_index(soft(fixed_point(backup, mdp, 1e-4)).argmax(axis=1), (len(_MEANS), len(sigmas)))
+    mean_at, sigma_at = np.unravel_index(
+        soft(fixed_point(backup, mdp, 1e-4)).argmax(axis=1), (len(_MEANS), len(sigmas))
+    )
     mean, sigma = np.zeros(len(mdp.names)), np.ones(len(mdp.names))
     mean[acting], sigma[acting] = _MEANS[mean_at], sigmas[sigma_at]
     return GaussianOptimum(mean, sigma)

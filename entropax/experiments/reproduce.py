@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from entropax.experiments import confounds, confounds_page, control, control_page, toy, toy_page
+from entropax.experiments import (
+    bifurcation,
+    bifurcation_page,
+    confounds,
+    confounds_page,
+    control,
+    control_page,
+    toy,
+    toy_page,
+)
 from entropax.experiments.budget import Budget
 from entropax.experiments.findings import Findings, write
 from entropax.loops.fit import prepare
@@ -23,6 +32,7 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "toy": Experiment(toy.train, toy_page.findings, toy.BUDGETS),
+    "bifurcation": Experiment(bifurcation.train, bifurcation_page.findings, bifurcation.BUDGETS),
     "confounds": Experiment(confounds.train, confounds_page.findings, confounds.BUDGETS),
     "control": Experiment(control.train, control_page.findings, control.BUDGETS),
 }
