@@ -21,7 +21,7 @@ from entropax.experiments.bifurcation_theory import episode_return
 from entropax.experiments.budget import Budget
 from entropax.experiments.sweeps import Member, Sweep, Swept, swept
 from entropax.loops.training import Training
-from entropax.networks import Dense, Orthogonal
+from entropax.networks import Dense
 from entropax.replay import Rollout
 from entropax.tabular import MDP, Extension, Finite, bifurcation_extension, plain_policy_iteration, random_mdp
 from entropax.temperature import Fixed
@@ -140,12 +140,12 @@ def _td3(setting: Setting) -> TD3:
 
 
 def _ppo(setting: Setting) -> PPO:
-    hidden = setting.budget.hidden
+    torso = setting.sac.torso
     return PPO(
         discount=DISCOUNT,
         learning_rate=setting.sac.actor_learning_rate,
-        policy=TanhGaussian(Orthogonal(hidden, output_gain=0.01)),
-        torso=Orthogonal(hidden),
+        policy=TanhGaussian(torso),
+        torso=torso,
         num_steps=setting.rollout,
         minibatches=min(8, setting.rollout),
     )

@@ -187,8 +187,9 @@ def _about(budget: Budget) -> tuple[str, ...]:
         f"The entropy bifurcation extension bends the state in which episodes begin: at alpha {ALPHA:g} MaxEnt is to "
         f"give the plain-worst action, the target, a probability of {TARGET_CHANCE:g}. Leaving a chain costs at least "
         f"{MARGIN:g}; episodes are cut after {TIME_LIMIT} steps.",
-        f"SAC and its kin hold alpha at {ALPHA:g}. TD3 and PPO are at their defaults, but for discount, rates, sizes "
-        "and PPO's rollouts, of which there are 55; PPO's sigma is the same in all states.",
+        f"SAC and its kin hold alpha at {ALPHA:g}. TD3 and PPO are at their defaults, but for discount, rates, sizes, "
+        "PPO's rollouts, of which there are 55, and PPO's networks, which are SAC's; its sigma is the same in all "
+        "states.",
         "A learner fails if its deterministic action in the bent state is not the best one in plain values. Intervals "
         "of counts (Wilson's, Newcombe's) take learners as independent, although seeds share problems.",
     )
