@@ -18,19 +18,22 @@ USAGE = """usage: entropax COMMAND ...
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   landscape RUN        show soft and plain value over the actions of one state
   entropy --env ID     show what target entropies mean on an environment
-  reproduce NAME       run an experiment: collapse, toy, confounds, control, threshold
+  reproduce NAME       run an experiment: collapse, toy, bifurcation, control, confounds, threshold,
+                       exploration
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
 Every command explains its flags with --help."""
 
 COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "landscape", "entropy", "reproduce", "envs", "export")
+EXPERIMENTS = ("toy", "bifurcation", "control", "confounds", "threshold", "exploration")
+"""Those that take a budget, as `entropax.experiments.reproduce` has them."""
 KINDS = {
     "train": (
         "algorithm",
         ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "td3", "ddpg", "ppo", "a2c"),
     ),
-    "reproduce": ("experiment", ("collapse", "toy", "confounds", "control", "threshold")),
+    "reproduce": ("experiment", ("collapse", *EXPERIMENTS)),
 }
 """What the second word of a command names, and the words there are."""
 
@@ -87,7 +90,7 @@ def _run(name: str, words: list[str]) -> None:
         "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
         **{
             f"reproduce {name}": (reproduce.Reproduce, functools.partial(reproduce.reproduce, name))
-            for name in ("toy", "confounds", "control", "threshold")
+            for name in EXPERIMENTS
         },
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),

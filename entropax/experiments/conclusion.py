@@ -24,21 +24,31 @@ class Difference(NamedTuple):
 
 
 def difference(cell: Cell, reference: Cell) -> Difference:
-    """The difference of the solved shares, with Newcombe's score interval (1998, Stat. Med. 17:873, method 10).
+    """The difference of the solved shares."""
+    counts = ((each.solved_seeds(), each.seeds) for each in (cell, reference))
+    return difference_of_counts(*counts)
+
+
+def difference_of_counts(counted: tuple[int, int], reference: tuple[int, int]) -> Difference:
+    """The difference of two shares, with Newcombe's score interval (1998, Stat. Med. 17:873, method 10).
 
     It joins Wilson's intervals of the two shares. A bootstrap would give no width where all seeds agree.
+
+    Args:
+        counted: How many of a group have something, and how many there are.
+        reference: Likewise, of the group it is compared with.
     """
-    (one, low, high), (other, other_low, other_high) = (_share(each) for each in (cell, reference))
+    (one, low, high), (other, other_low, other_high) = wilson(*counted), wilson(*reference)
     gap = one - other
     return Difference(
         gap, gap - math.hypot(one - low, other_high - other), gap + math.hypot(high - one, other - other_low)
     )
 
 
-def _share(cell: Cell) -> tuple[float, float, float]:
-    """The share of seeds solved, with Wilson's 95 % interval."""
-    interval = binomtest(cell.solved_seeds(), cell.seeds).proportion_ci(0.95, "wilson")
-    return cell.solved_seeds() / cell.seeds, float(interval.low), float(interval.high)
+def wilson(count: int, of: int) -> tuple[float, float, float]:
+    """A share, with Wilson's 95 % interval."""
+    interval = binomtest(count, of).proportion_ci(0.95, "wilson")
+    return count / of, float(interval.low), float(interval.high)
 
 
 _CLAIMS: Mapping[str, str] = {

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from entropax.experiments import (
+    bifurcation,
+    bifurcation_page,
     confounds,
     confounds_page,
     control,
@@ -32,6 +34,7 @@ class Experiment(NamedTuple):
 
 EXPERIMENTS: Mapping[str, Experiment] = {
     "toy": Experiment(toy.train, toy_page.findings, toy.BUDGETS),
+    "bifurcation": Experiment(bifurcation.train, bifurcation_page.findings, bifurcation.BUDGETS),
     "confounds": Experiment(confounds.train, confounds_page.findings, confounds.BUDGETS),
     "control": Experiment(control.train, control_page.findings, control.BUDGETS),
     "threshold": Experiment(threshold.train, threshold_page.findings, threshold.BUDGETS),

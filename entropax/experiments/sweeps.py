@@ -27,7 +27,7 @@ from entropax.loops.fit import prepare
 from entropax.loops.progress import Display
 from entropax.loops.signals import StopRequest
 from entropax.loops.training import Training
-from entropax.policies import Actor
+from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.runs import export_policy, load_policy, restore_checkpoint, save_checkpoint, to_config
 from entropax.runs.atomic import write_json
@@ -59,7 +59,8 @@ class Sweep:
         seeds: seeds of every member, 0, 1, …; a seed has the same random numbers in all of them.
         training: counts of steps; evaluations and checkpoints are counted from the end of the warm-up. Chunks of
             `log_every` steps are compiled, so all counts must be whole multiples of that, and the steps after the
-            warm-up of `evaluate_every`.
+            warm-up of `evaluate_every`. An algorithm that learns from rollouts has no warm-up, and whole rollouts in a
+            chunk.
 
     Raises:
         EntropaxError: members that differ in structure, or counts that are no whole chunks.
@@ -78,20 +79,25 @@ class Sweep:
                 f"A sweep over {self.env} has members of {len(structures)} structures and {self.seeds} seeds, but is "
                 "one program: give one member or more that differ in numbers alone, and 1 seed or more."
             )
-        loop, every = self.training, self.training.log_every
+        loop, every = self.fed, self.training.log_every
         counts = (loop.warmup, loop.evaluate_every, loop.steps, loop.checkpoint_every)
         cut = any(count % every for count in counts) or (loop.steps - loop.warmup) % max(loop.evaluate_every, 1)
-        if cut or not loop.evaluate_every or loop.stride > 1:
+        if cut or not loop.evaluate_every or every % loop.stride:
             raise EntropaxError(
-                f"A sweep runs in chunks of log_every = {every} steps of one copy, but warmup, evaluate_every, steps "
-                f"and checkpoint_every are {counts}. Make them multiples of it, and steps - warmup one of "
-                "evaluate_every."
+                f"A sweep runs in chunks of log_every = {every} steps, whole rounds of {loop.stride}, but warmup, "
+                f"evaluate_every, steps and checkpoint_every are {counts}. Make log_every a multiple of "
+                f"{loop.stride}, the others multiples of log_every, and steps - warmup one of evaluate_every."
             )
+
+    @property
+    def fed(self) -> Training:
+        """The counts as the algorithm needs them."""
+        return self.training.fed_by(self.members[0].algorithm.data())
 
     @property
     def evaluation_steps(self) -> list[int]:
         """After how many steps policies are judged."""
-        loop = self.training
+        loop = self.fed
         return list(range(loop.warmup + loop.evaluate_every, loop.steps + 1, loop.evaluate_every))
 
 
@@ -118,7 +124,7 @@ class Swept(NamedTuple):
     """Mean return of episodes whose actions are drawn from the policy."""
     skipped: Float[np.ndarray, " seeds"]
     """Updates that were not finite, and undone."""
-    actors: Actor
+    actors: AbstractActor
     """The last policies, leaves `[seeds, ...]`."""
 
 
@@ -164,9 +170,13 @@ def _claim(sweep: Sweep, folder: Path) -> None:
 
 
 def _described(member: Member) -> dict[str, Any]:
-    """An algorithm's configuration; an environment's structure and numbers, which may be arrays."""
+    """An algorithm's configuration; an environment's structure and numbers, which may be arrays.
+
+    JSON has no infinity: the largest number stands for it.
+    """
     places = (member.environment, member.judged)
-    numbers = [[np.asarray(leaf, np.float64).tolist() for leaf in jax.tree.leaves(place)] for place in places]
+    leaves = [[np.asarray(leaf, np.float64) for leaf in jax.tree.leaves(place)] for place in places]
+    numbers = [[np.nan_to_num(leaf).tolist() for leaf in each] for each in leaves]
     return {
         "method": member.method,
         "algorithm": to_config(member.algorithm),
@@ -175,7 +185,7 @@ def _described(member: Member) -> dict[str, Any]:
     }
 
 
-def _of_member(sweep: Sweep, index: int, record: Record, actors: Actor) -> Swept:
+def _of_member(sweep: Sweep, index: int, record: Record, actors: AbstractActor) -> Swept:
     mine = slice(index * sweep.seeds, (index + 1) * sweep.seeds)
     steps, evaluations = np.array(sweep.evaluation_steps, float), record.mode[:, mine]
     cell = Cell(
@@ -193,9 +203,9 @@ def _of_member(sweep: Sweep, index: int, record: Record, actors: Actor) -> Swept
     return Swept(cell, record.drawn[:, mine], record.skipped[mine], jax.tree.map(lambda leaf: leaf[mine], actors))
 
 
-def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Record, Actor]:
+def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Record, AbstractActor]:
     """Trains from the newest checkpoint, or from the start, to the end."""
-    training, judged_at = sweep.training, sweep.evaluation_steps
+    training, judged_at = sweep.fed, sweep.evaluation_steps
     carry, record, step = population.start()
     if (folder / "checkpoints").exists():
         like = jax.eval_shape(lambda: (population.kept(carry), record))
@@ -260,7 +270,7 @@ class _Population:
         shape = (len(self.sweep.evaluation_steps), self.count)
         mode, drawn, entropy, alpha = (np.full(shape, np.nan, np.float32) for _ in range(4))
         record = Record(mode, drawn, entropy, alpha, np.zeros(self.count, np.float32))
-        return self._begin(self._settings, self._keys), record, self.sweep.training.warmup_rounds
+        return self._begin(self._settings, self._keys), record, self.sweep.fed.warmup
 
     def advance(self, carry: Carry) -> tuple[Carry, np.ndarray]:
         """A chunk, and how many of its updates were undone."""
@@ -271,14 +281,14 @@ class _Population:
         """The rows of the record: returns of the mode and of drawn actions, entropy, alpha."""
         return [np.asarray(self.kept(part)) for part in self._judge(self._settings, carry, self._keys)]
 
-    def actors(self, carry: Carry) -> Actor:
+    def actors(self, carry: Carry) -> AbstractActor:
         """The policies in NumPy."""
         return jax.tree.map(np.asarray, self.kept(self._actors(self._settings, carry)))
 
     def result_like(self) -> Any:
         """Shapes of record and policies."""
 
-        def result() -> tuple[Record, Actor]:
+        def result() -> tuple[Record, AbstractActor]:
             carry, record, _ = self.start()
             return record, self.kept(self._actors(self._settings, carry))
 
@@ -286,16 +296,17 @@ class _Population:
 
     def _start(self, setting: Any, key: Key[Array, ""]) -> Carry:
         algorithm, environment, _ = setting
-        carry = begin(algorithm, environment, self.sweep.training, key=key)
-        return warm_up(carry, environment, self.sweep.training, self.sweep.training.warmup_rounds)[0]
+        training = self.sweep.fed
+        carry = begin(algorithm, environment, training, key=key)
+        return warm_up(carry, environment, training, training.warmup_rounds)[0]
 
     def _piece(self, setting: Any, carry: Carry) -> tuple[Carry, Float[Array, ""]]:
         algorithm, environment, _ = setting
-        training = self.sweep.training
-        carry, sums = chunk(algorithm, carry, environment, training, training.log_every)
+        training = self.sweep.fed
+        carry, sums = chunk(algorithm, carry, environment, training, training.every(training.log_every))
         return carry, sums["train/skipped_updates"]
 
-    def _policy(self, setting: Any, carry: Carry) -> Actor:
+    def _policy(self, setting: Any, carry: Carry) -> AbstractActor:
         return setting[0].actor(carry.learner)
 
     def _judged(self, setting: Any, carry: Carry, key: Key[Array, ""]) -> tuple[Array, ...]:

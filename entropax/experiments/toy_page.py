@@ -18,7 +18,7 @@ from entropax.experiments.findings import Findings, Table, middle_words, numbers
 from entropax.experiments.sweeps import Swept
 from entropax.experiments.toy import ALPHAS, LEARNING_RATE, PUBLISHED_ALPHA, Trained
 from entropax.experiments.toy_theory import EXACT_CHANGE, GaussianTheory, exact, gaussian, gaussian_change
-from entropax.policies import Actor
+from entropax.policies import AbstractActor, Actor
 from entropax.report.charts import Chart
 
 
@@ -30,8 +30,9 @@ class ChangeOver(NamedTuple):
     high: float
 
 
-def good_way(actors: Actor) -> Float[np.ndarray, " seeds"]:
-    """P(a <= 0 | start): the probability of each seed's policy of taking the good way."""
+def good_way(actors: AbstractActor) -> Float[np.ndarray, " seeds"]:
+    """P(a <= 0 | start): the probability of each seed's policy, a tanh-Gaussian, of taking the good way."""
+    assert isinstance(actors, Actor)
     start = jnp.asarray(np.eye(6, dtype=np.float32)[START])
 
     def one(actor: Actor) -> tuple[jax.Array, jax.Array]:

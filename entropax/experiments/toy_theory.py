@@ -56,8 +56,8 @@ def exact(alpha: float) -> Optimum:
 
 
 @functools.cache
-def _entropies(means: tuple[float, ...], log_sigmas: tuple[float, ...]) -> Float[np.ndarray, "mean sigma"]:
-    """Entropy in nats of tanh-Gaussians, by quadrature."""
+def entropies(means: tuple[float, ...], log_sigmas: tuple[float, ...]) -> Float[np.ndarray, "mean sigma"]:
+    """Entropies in nats of tanh-Gaussians, by quadrature; means and log sigmas are before the tanh."""
 
     def entropy(mean: jax.Array, log_sigma: jax.Array) -> jax.Array:
         return TanhNormal(mean[None], log_sigma[None]).entropy()
@@ -70,7 +70,7 @@ def _at_good(alpha: float) -> tuple[float, float]:
     """Soft value of the best tanh-Gaussian in the good state, around 0 by symmetry, and what it earns."""
     inside = 2 * ndtr(np.arctanh(_GATE) / np.exp(_AT_GOOD)) - 1
     earned = _MISSED + (_HIT - _MISSED) * inside
-    soft = earned + alpha * _entropies((0.0,), tuple(_AT_GOOD.tolist()))[0]
+    soft = earned + alpha * entropies((0.0,), tuple(_AT_GOOD.tolist()))[0]
     best = int(np.argmax(soft))
     return float(soft[best]), float(earned[best])
 
@@ -97,12 +97,12 @@ def gaussian_change() -> float:
 
 def gaussian(alphas: Float[np.ndarray, " alpha"]) -> GaussianTheory:
     """Over tanh-Gaussians, by search over a grid of means and sigmas; P within 0.01."""
-    entropies = _entropies(tuple(_MEANS.tolist()), tuple(_AT_START.tolist()))
+    nats = entropies(tuple(_MEANS.tolist()), tuple(_AT_START.tolist()))
     good_ways = ndtr(-_MEANS[:, None] / np.exp(_AT_START))
     found = []
     for alpha in alphas:
         (good, earned), bad = _at_good(float(alpha)), _at_bad(float(alpha))
-        soft = _DISCOUNT * (good_ways * good + (1 - good_ways) * bad) + alpha * entropies
+        soft = _DISCOUNT * (good_ways * good + (1 - good_ways) * bad) + alpha * nats
         good_way = good_ways.flat[int(np.argmax(soft))]
         found.append((good_way, good_way * earned + (1 - good_way) * _SETTLED))
     good_way, returns = np.array(found).T
