@@ -18,7 +18,7 @@ USAGE = """usage: entropax COMMAND ...
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
   landscape RUN        show soft and plain value over the actions of one state
   entropy --env ID     show what target entropies mean on an environment
-  reproduce NAME       run an experiment: collapse, toy, confounds, control
+  reproduce NAME       run an experiment: collapse, toy, confounds, control, exploration
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
@@ -30,7 +30,7 @@ KINDS = {
         "algorithm",
         ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "td3", "ddpg", "ppo", "a2c"),
     ),
-    "reproduce": ("experiment", ("collapse", "toy", "confounds", "control")),
+    "reproduce": ("experiment", ("collapse", "toy", "confounds", "control", "exploration")),
 }
 """What the second word of a command names, and the words there are."""
 
@@ -87,7 +87,7 @@ def _run(name: str, words: list[str]) -> None:
         "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
         **{
             f"reproduce {name}": (reproduce.Reproduce, functools.partial(reproduce.reproduce, name))
-            for name in ("toy", "confounds", "control")
+            for name in ("toy", "confounds", "control", "exploration")
         },
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),

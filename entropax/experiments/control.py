@@ -59,12 +59,13 @@ def train(budget: Budget, root: Path) -> list[Cell]:
         for name, build in METHODS.items():
             folder = root / f"{problem.name}--{name.replace(', ', '-').replace(' ', '-')}"
             training = problem.training(budget)
-            run = trained(build(_setting(problem, budget)), problem.env, training, budget.seeds, folder)
+            run = trained(build(published(problem, budget)), problem.env, training, budget.seeds, folder)
             cells.append(measured(run, problem.env, name, problem.good))
     return cells
 
 
-def _setting(problem: Problem, budget: Budget) -> Setting:
+def published(problem: Problem, budget: Budget) -> Setting:
+    """The published settings of a task at a budget's sizes."""
     rate = budget.rate * problem.learning_rate
     sac = SAC(
         torso=Dense(budget.hidden),

@@ -4,7 +4,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from entropax.experiments import confounds, confounds_page, control, control_page, toy, toy_page
+from entropax.experiments import (
+    confounds,
+    confounds_page,
+    control,
+    control_page,
+    exploration,
+    exploration_page,
+    toy,
+    toy_page,
+)
 from entropax.experiments.budget import Budget
 from entropax.experiments.findings import Findings, write
 from entropax.loops.fit import prepare
@@ -25,6 +34,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "toy": Experiment(toy.train, toy_page.findings, toy.BUDGETS),
     "confounds": Experiment(confounds.train, confounds_page.findings, confounds.BUDGETS),
     "control": Experiment(control.train, control_page.findings, control.BUDGETS),
+    "exploration": Experiment(exploration.train, exploration_page.findings, exploration.BUDGETS),
 }
 
 
