@@ -135,7 +135,7 @@ def test_pink_noise_is_scaled_runs_through_its_episode_and_is_drawn_anew_after(l
 
 
 def test_parameter_noise_is_a_function_within_an_episode_and_another_one_after(learner):
-    sac, state = learner
+    sac, _ = learner
     noise = ParameterNoise(0.1)
     one, other = jnp.array([1.0, 0.0, -1.0]), jnp.array([0.5, 2.0, 0.0])
     actions, memory = episode(noise, learner, jnp.stack([one, other, one, one]), jax.random.key(0))
