@@ -21,6 +21,12 @@ from entropax.envs.registration import register_all as _register_all
 from entropax.envs.registry import available as available
 from entropax.envs.registry import make as make
 from entropax.errors import EntropaxError as EntropaxError
+from entropax.exploration import OU as OU
+from entropax.exploration import Counts as Counts
+from entropax.exploration import Exploration as Exploration
+from entropax.exploration import ParameterNoise as ParameterNoise
+from entropax.exploration import Pink as Pink
+from entropax.exploration import White as White
 from entropax.loops.chunk import begin as begin
 from entropax.loops.chunk import chunk as chunk
 from entropax.loops.chunk import warm_up as warm_up

@@ -21,6 +21,7 @@ FLOORS = (
     "optimiser",
     "replay",
     "algorithms",
+    "exploration",
     "envs",
     "tabular",
     "diagnostics",

@@ -11,6 +11,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
 from entropax.diagnostics.window import number
 from entropax.errors import EntropaxError
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.fit import fit, resume
 from entropax.loops.run import Run, load
 from entropax.loops.training import Training
@@ -85,7 +86,14 @@ def _half_have(reached: Bool[np.ndarray, "rows seeds"], steps: Float[np.ndarray,
     return median if np.isfinite(median) else float("nan")
 
 
-def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, seeds: int, folder: Path) -> Run:
+def trained(
+    algorithm: AbstractAlgorithm[Any],
+    env: str,
+    training: Training,
+    seeds: int,
+    folder: Path,
+    exploration: Exploration = PLAIN,
+) -> Run:
     """The finished run of a cell: a kept one, one that goes on from its checkpoint, or a new one.
 
     Raises:
@@ -93,8 +101,10 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
     """
     for path in sorted(folder.glob("*/run.json")):
         run = load(path.parent)
-        asked = (to_config(algorithm), to_config(training.fed_by(algorithm.data())), tuple(range(seeds)))
-        if (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) != asked:
+        fed = training.fed_by(algorithm.data())
+        asked = (to_config(algorithm), to_config(fed), tuple(range(seeds)), to_config(exploration))
+        kept = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds, to_config(run.exploration))
+        if kept != asked:
             raise EntropaxError(
                 f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."
             )
@@ -102,7 +112,7 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
             return run
         if _has_checkpoint(run):
             return resume(run.path)
-    return fit(algorithm, env, training, seeds=seeds, root=folder)
+    return fit(algorithm, env, training, seeds=seeds, root=folder, exploration=exploration)
 
 
 def finished(run: Run) -> bool:

@@ -99,7 +99,7 @@ def train(budget: Budget, root: Path) -> list[Cell]:
     for problem in (PROBLEMS[env] for env in budget.envs):
         for name, build in METHODS.items():
             folder = root / f"{problem.name}--{name.replace(', ', '-').replace(' ', '-')}"
-            algorithm, training = build(_setting(problem, budget)), problem.training(budget)
+            algorithm, training = build(published(problem, budget)), problem.training(budget)
             if isinstance(algorithm.data(), Rollout):
                 training = dataclasses.replace(training, num_envs=COPIES, warmup=0, capacity=Training().capacity)
             run = trained(algorithm, problem.env, training, budget.seeds, folder)
@@ -107,7 +107,8 @@ def train(budget: Budget, root: Path) -> list[Cell]:
     return cells
 
 
-def _setting(problem: Problem, budget: Budget) -> Setting:
+def published(problem: Problem, budget: Budget) -> Setting:
+    """The published settings of a task at a budget's sizes."""
     rate = budget.rate * problem.learning_rate
     sac = SAC(
         torso=Dense(budget.hidden),

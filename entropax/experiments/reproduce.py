@@ -11,6 +11,8 @@ from entropax.experiments import (
     confounds_page,
     control,
     control_page,
+    exploration,
+    exploration_page,
     threshold,
     threshold_page,
     toy,
@@ -38,6 +40,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "confounds": Experiment(confounds.train, confounds_page.findings, confounds.BUDGETS),
     "control": Experiment(control.train, control_page.findings, control.BUDGETS),
     "threshold": Experiment(threshold.train, threshold_page.findings, threshold.BUDGETS),
+    "exploration": Experiment(exploration.train, exploration_page.findings, exploration.BUDGETS),
 }
 
 

@@ -13,6 +13,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot, snapshots
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import Episodes
+from entropax.exploration import Exploration
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
@@ -35,12 +36,14 @@ class DeviceLane(AbstractLane):
         training: Training,
         seeds: tuple[int, ...],
         device: JaxDevice,
+        exploration: Exploration,
     ):
         training = training.fed_by(algorithm.data())
         self.algorithm, self.environment, self.training = algorithm, environment, training
         self.spec, self.seeds, self.device = environment.spec, seeds, device
+        self.exploration = exploration
         batched = functools.partial(over_seeds, seeds=len(seeds))
-        self._begin = jax.jit(batched(lambda key: begin(algorithm, environment, training, key=key)))
+        self._begin = jax.jit(batched(lambda key: begin(algorithm, environment, training, exploration, key=key)))
         self._programs: dict[tuple[str, int], Any] = {}
         self._batched = batched
         self._measure = jax.jit(batched(self._measures))
@@ -54,9 +57,10 @@ class DeviceLane(AbstractLane):
         """The compiled loop of so many rounds; compiled once, its carry donated so that replay stays in place."""
         if (kind, rounds) not in self._programs:
             algorithm, environment, training = self.algorithm, self.environment, self.training
+            exploration = self.exploration
             run = {
-                "warm_up": lambda c: warm_up(c, environment, training, rounds),
-                "chunk": lambda c: chunk(algorithm, c, environment, training, rounds),
+                "warm_up": lambda c: warm_up(c, environment, training, rounds, exploration),
+                "chunk": lambda c: chunk(algorithm, c, environment, training, rounds, exploration),
             }[kind]
             self._programs[kind, rounds] = jax.jit(self._batched(run), donate_argnums=0)
         return self._programs[kind, rounds]

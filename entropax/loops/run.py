@@ -10,6 +10,7 @@ import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.training import Training
 from entropax.policies import AbstractActor, HostPolicy
 from entropax.runs import (
@@ -56,6 +57,11 @@ class Run:
     def training(self) -> Training:
         """The loop's settings."""
         return from_config(self.manifest.training)
+
+    @property
+    def exploration(self) -> Exploration:
+        """Noise and bonus that it explored with."""
+        return PLAIN if self.manifest.exploration is None else from_config(self.manifest.exploration)
 
     @property
     def spec(self) -> Spec:

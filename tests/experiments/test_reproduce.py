@@ -234,7 +234,7 @@ def test_two_seeds_against_two_show_nothing():
 def test_control_has_the_published_settings_in_every_method():
     budget = EXPERIMENTS["control"].budgets["full"]
     for problem in PROBLEMS.values():
-        setting = control._setting(problem, budget)
+        setting = control.published(problem, budget)
         built = {name: build(setting) for name, build in control.METHODS.items()}
         assert float(built["SAC, alpha 0.2"].temperature.alpha) == 0.2
         assert built["SAC-AdaEnt"].threshold == problem.threshold
