@@ -70,7 +70,7 @@ def test_a_run_is_judged_by_all_that_does_not_need_an_entropy(trained, tmp_path)
     assert "frozen-actor" not in lacking
     assert run.verdict.kind is not Kind.TOO_EARLY
     (found,) = diagnose([trained.path])
-    assert any("not attributed: The policy is a ImplicitActor" in note for note in found.notes)
+    assert found.attribution is None
     assert found.verdict.line() in text(found)
     assert "entropy" not in found.verdict.line()
     page = write_report([trained.path], tmp_path / "report.html", command="entropax report")
