@@ -229,7 +229,7 @@ class ImplicitActor(AbstractActor):
         True
     """
 
-    network: Sampler
+    network: Sampler  # pyright: ignore[reportIncompatibleVariableOverride]
     """`[observation + action] -> [action]`: from observation and noise to the latent, before the tanh."""
     critic: Critic
     """Chooses the mode."""
