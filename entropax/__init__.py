@@ -11,6 +11,7 @@ from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState
 from entropax.algorithms.sac_adaent import SACAdaEnt as SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite as SACLite
+from entropax.algorithms.soft_q import SoftQ as SoftQ
 from entropax.algorithms.td3 import TD3 as TD3
 from entropax.distributions import Categorical as Categorical
 from entropax.distributions import Normal as Normal

@@ -17,7 +17,7 @@ import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
 from jaxtyping import Array, Float, Int, Key
 
-EntropyKind: TypeAlias = Literal["exact", "estimate"]
+EntropyKind: TypeAlias = Literal["exact", "estimate", "unknown"]
 
 _NODES = 65
 _HALF_WIDTH = 5.5
@@ -127,7 +127,7 @@ class AbstractDistribution(eqx.Module):
     """A distribution over one action; `vmap` it for a batch."""
 
     entropy_kind: eqx.AbstractClassVar[EntropyKind]
-    """Whether `entropy` is a closed form or a quadrature estimate."""
+    """Whether `entropy` is a closed form, a quadrature estimate, or NaN because there is no density."""
 
     @abc.abstractmethod
     def sample_and_log_prob(

@@ -255,6 +255,26 @@ class WeightedSum(AbstractNetwork):
         return lambda x: np.sum(weights * network(x), axis=-1, keepdims=True)
 
 
+class Sampler(AbstractNetwork):
+    """A network that turns noise into samples: its inputs are an observation and, last, standard normal noise.
+
+    Attributes:
+        network: `[observation + noise] -> [outputs]`.
+        noise_size: how many of the inputs are noise.
+    """
+
+    network: AbstractNetwork
+    noise_size: int = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one observation with its noise."""
+        return self.network(x)
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        return self.network.on_host()
+
+
 class StateValue(eqx.Module):
     """A value of states: one observation to one number."""
 

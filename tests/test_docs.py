@@ -17,6 +17,10 @@ RUNNABLE = [
 ]
 
 
+PAGES_OF = {"SoftQ": "soft_q"}
+"""Pages of algorithms whose names are two words."""
+
+
 def _name(page):
     return page.relative_to(ROOT).as_posix()
 
@@ -86,13 +90,13 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert [line.split()[1] for line in lines] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["SAC", "TD3", "DDPG", "PPO", "A2C"])
+@pytest.mark.parametrize("name", ["SAC", "SoftQ", "TD3", "DDPG", "PPO", "A2C"])
 def test_the_settings_table_is_complete_and_true(name):
     import dataclasses
 
     import entropax
 
-    text = (ROOT / "docs" / "algorithms" / f"{name.lower()}.md").read_text("utf-8")
+    text = (ROOT / "docs" / "algorithms" / f"{PAGES_OF.get(name, name.lower())}.md").read_text("utf-8")
     table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, re.MULTILINE))
     for field in dataclasses.fields(vars(entropax)[name]):
         shown = table[field.name]

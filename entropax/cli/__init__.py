@@ -11,7 +11,7 @@ from typing import Any
 USAGE = """usage: entropax COMMAND ...
 
   train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac,
-                       td3, ddpg, ppo, a2c)
+                       soft-q, td3, ddpg, ppo, a2c)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -31,7 +31,7 @@ EXPERIMENTS = ("toy", "bifurcation", "control", "confounds", "threshold", "explo
 KINDS = {
     "train": (
         "algorithm",
-        ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "td3", "ddpg", "ppo", "a2c"),
+        ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "soft-q", "td3", "ddpg", "ppo", "a2c"),
     ),
     "reproduce": ("experiment", ("collapse", *EXPERIMENTS)),
 }
@@ -65,6 +65,7 @@ def _run(name: str, words: list[str]) -> None:
     from entropax.algorithms.sac import SAC
     from entropax.algorithms.sac_adaent import SACAdaEnt
     from entropax.algorithms.sac_lite import SACLite
+    from entropax.algorithms.soft_q import SoftQ
     from entropax.algorithms.td3 import TD3
     from entropax.cli import commands, diagnose, entropy, landscape, reproduce
     from entropax.cli.flags import registry
@@ -77,6 +78,7 @@ def _run(name: str, words: list[str]) -> None:
         "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
         "train sac-lite": (commands.Train[SACLite], commands.train),
         "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
+        "train soft-q": (commands.Train[SoftQ], commands.train),
         "train ppo": (commands.Train[PPO], commands.train),
         "train a2c": (commands.Train[A2C], commands.train),
         "train td3": (commands.Train[TD3], commands.train),

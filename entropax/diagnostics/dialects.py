@@ -70,6 +70,18 @@ DETERMINISTIC = Dialect(
 )
 """For deterministic policies, whose noise is a setting: it stands for what alpha and its target would do."""
 
+_WEIGHT = "--algorithm.entropy-weight"
+
+SOFT_Q = Dialect(
+    "Entropax",
+    {knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)}
+    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA), f"{_WEIGHT} {{}}")
+    | dict.fromkeys((Knob.ALPHA_MINIMUM, Knob.ALPHA_MAXIMUM), f"{_WEIGHT} {{}}, which nothing moves")
+    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_WEIGHT}: nothing moves alpha here")
+    | {Knob.TARGET: "train sac, whose law steers to a target ({}); soft Q-learning has none"},
+)
+"""For soft Q-learning, whose alpha is a setting and whose entropy is not measured."""
+
 ON_POLICY = Dialect(
     "Entropax",
     {

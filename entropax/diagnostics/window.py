@@ -86,8 +86,9 @@ def per_seed(series: Mapping[str, Series], name: str, seed: int) -> tuple[np.nda
 
 
 def rows_to_judge(series: Mapping[str, Series], facts: Facts) -> list[int]:
-    """Rows per seed that have an entropy; of the metric with most rows where none was logged."""
-    names = ["entropy/nats"] if "entropy/nats" in series else list(series)
+    """Rows per seed that have an entropy; of the metric with most rows where none was measured."""
+    measured = "entropy/nats" in series and not np.isnan(series["entropy/nats"].values).all()
+    names = ["entropy/nats"] if measured else list(series)
     return [max((len(per_seed(series, n, i)[0]) for n in names), default=0) for i in range(len(facts.seeds))]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from entropax.diagnostics.dialects import AROUND_SAC, DETERMINISTIC, ENTROPAX, ON_POLICY, SB3, Dialect
+from entropax.diagnostics.dialects import AROUND_SAC, DETERMINISTIC, ENTROPAX, ON_POLICY, SB3, SOFT_Q, Dialect
 from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series, never_again
@@ -101,6 +101,8 @@ def _dialect(algorithm: Mapping[str, Any]) -> Dialect:
         return ON_POLICY
     if _noise_is_set(algorithm):
         return DETERMINISTIC
+    if "entropy_weight" in algorithm:
+        return SOFT_Q
     return AROUND_SAC if "sac" in algorithm else ENTROPAX
 
 

@@ -31,6 +31,7 @@ from entropax import (
     SACAdaEnt,
     SACLite,
     Scheduled,
+    SoftQ,
     TanhGaussian,
 )
 from entropax.algorithms.base import AbstractAlgorithm
@@ -96,6 +97,8 @@ VARIANTS = {
     "sac-lite": SACLite(_sac()),
     "decomposed-sac": DecomposedSAC(_sac()),
     "decomposed-sac, delayed": DecomposedSAC(_sac(policy_delay=2, n_step=3), pairs=1, sharpness=2.0),
+    "soft-q": SoftQ(**DETERMINISTIC),
+    "soft-q, few particles": SoftQ(**DETERMINISTIC, value_samples=3, fixed_particles=2, moved_particles=1),
     "td3": TD3(**DETERMINISTIC),
     "td3, n-step": TD3(**DETERMINISTIC, n_step=3, num_critics=3, policy_delay=1),
     "ddpg": DDPG(**DETERMINISTIC),
@@ -252,12 +255,12 @@ def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(na
     assert case.traces == 1, "a float was compiled in"
 
 
-@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite", "td3", "ddpg"])
+@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite", "soft-q", "td3", "ddpg"])
 def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case = Case(VARIANTS[name])
 
     def swept(algorithm):
-        a = algorithm if isinstance(algorithm, SAC | TD3 | DDPG) else algorithm.sac
+        a = algorithm if isinstance(algorithm, SAC | SoftQ | TD3 | DDPG) else algorithm.sac
         return (a.discount, a.polyak, a.actor_learning_rate, a.critic_learning_rate)
 
     settings = jnp.array([[0.9, 0.005, 1e-3, 1e-3], [0.5, 0.005, 1e-3, 1e-3], [0.9, 0.1, 3e-3, 2e-3]])

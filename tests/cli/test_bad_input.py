@@ -16,7 +16,10 @@ TARGET = ("algorithm.temperature:dual", "algorithm.temperature.target-entropy:pe
 CASES = {
     "unknown command": (("trian",), "Did you mean 'train'?"),
     "no algorithm": (("train",), "entropax train sac --help"),
-    "unknown algorithm": (("train", "dqn"), "Known are: sac, meta-sac, sac-adaent, sac-lite, td3, ddpg, ppo, a2c."),
+    "unknown algorithm": (
+        ("train", "dqn"),
+        "Known are: sac, meta-sac, sac-adaent, sac-lite, decomposed-sac, soft-q, td3, ddpg, ppo, a2c.",
+    ),
     "no environment": (("train", "sac"), "Missing from entropax train sac: --env"),
     "unknown environment": (("train", "sac", "--env", "HalfCheeta-v5"), "Did you mean HalfCheetah-v5"),
     "unknown task of ours": (("train", "sac", "--env", "entropax/Pendulm-v0"), "Did you mean entropax/Pendulum-v0"),

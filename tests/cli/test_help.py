@@ -18,6 +18,7 @@ from entropax.algorithms.ppo import PPO, AbstractAdvantages
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
+from entropax.algorithms.soft_q import SoftQ
 from entropax.algorithms.td3 import TD3
 from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
@@ -68,6 +69,7 @@ OWNERS = [
     MetaSAC,
     SACAdaEnt,
     SACLite,
+    SoftQ,
     TD3,
     DDPG,
     PPO,

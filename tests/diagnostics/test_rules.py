@@ -10,7 +10,8 @@ from made_series import H_MAX, RATE, ROWS, STEPS, UPDATES, D, both, column, fact
 from entropax.diagnostics.dialects import BRAX, CLEANRL, ENTROPAX, OTHER, SB3, Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.rules import RULES, judge, unjudged
-from entropax.diagnostics.window import Series
+from entropax.diagnostics.verdict import verdict
+from entropax.diagnostics.window import Series, rows_to_judge
 
 T = np.linspace(0, 1, ROWS)
 FLAT, CLIMB = 0 * T, 100 * T
@@ -64,6 +65,16 @@ def test_noise_in_the_return_is_no_learning():
     noise = np.random.default_rng(0).normal(0, 10, ROWS)
     assert "premature-collapse" in spoken(run(falling(0.6, -4.0), target=math.nan, **returns(noise)))
     assert "premature-collapse" not in spoken(run(falling(0.6, -4.0), target=math.nan, **returns(noise + EARLY_GAIN)))
+
+
+def test_a_run_whose_entropy_is_not_measured_is_judged_by_the_rest():
+    """As one with a policy that has no density; a run with one measured row is still judged by its entropy's rows."""
+    never = run(np.full(ROWS, math.nan), target=math.nan, **returns(CLIMB))
+    assert rows_to_judge(never, facts()) == [ROWS]
+    assert verdict(never, facts()).kind is Kind.HEALTHY
+    assert "entropy/nats" in dict(unjudged(never, facts()))["premature-collapse"]
+    once = run(np.where(np.arange(ROWS) == 0, 0.5, math.nan), target=math.nan, **returns(CLIMB))
+    assert rows_to_judge(once, facts()) == [1]
 
 
 # Slow collapse
