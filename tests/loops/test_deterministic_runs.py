@@ -12,7 +12,7 @@ from entropax.cli import main
 from entropax.diagnostics.dialects import DETERMINISTIC
 from entropax.report import diagnose, read_run, write_report
 from entropax.report.terminal import text
-from entropax.runs import load_policy
+from entropax.runs import load_policy, snapshot_steps
 
 SMALL = {"torso": Dense((16, 16)), "batch_size": 32, "actor_learning_rate": 1e-3, "exploration_noise": 0.3}
 NOT_MEASURED = {"entropy/target", "entropy/slack", "entropy/fraction_of_feasible"}
@@ -81,7 +81,8 @@ def test_the_verdict_says_nothing_of_an_entropy_that_is_set(trained, tmp_path):
     assert all("an entropy that is learned" in " ".join(lacking[rule]) for rule in SPREAD_RULES)
     assert not {finding.evidence for finding in run.verdict.findings} & {"entropy/nats", "entropy/slack"}
     (found,) = diagnose([trained.path])
-    assert any("not attributed: The policy is a GaussianActor" in note for note in found.notes)
+    assert found.attribution is None
+    assert snapshot_steps(trained.path) == []
     assert found.verdict.line() in text(found)
     page = write_report([trained.path], tmp_path / "report.html", command="entropax report")
     assert "Not shown: Temperature" in page.read_text("utf-8")
