@@ -329,7 +329,7 @@ class _Population:
 
 def _stacked(settings: Sequence[Any]) -> Any:
     """One setting whose leaves have the axis `[member]`."""
-    return jax.tree.map(lambda *leaves: np.stack([np.asarray(leaf, np.float32) for leaf in leaves]), *settings)
+    return jax.tree.map(lambda *leaves: np.stack([np.asarray(x, jnp.result_type(x)) for x in leaves]), *settings)
 
 
 def episode_return(
