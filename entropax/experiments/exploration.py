@@ -13,10 +13,12 @@ from entropax.experiments.problems import PROBLEMS, Problem
 from entropax.exploration import OU, PLAIN, Counts, Exploration, ParameterNoise, Pink, White
 from entropax.temperature import Fixed
 
-_ENVS = ("entropax/Vehicle-v0", "entropax/Quadrotor-v0")
+_QUADROTOR = "entropax/Quadrotor-v0"
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(_ENVS, 5, 3_000, (64, 64), 64, samples=16, episodes=5, rate=1.0),
-    "full": Budget(_ENVS, 5, 2_000_000, (256, 256), 256, samples=100, episodes=10, rate=1.0),
+    "small": Budget((_QUADROTOR,), 5, 3_000, (64, 64), 64, samples=16, episodes=5, rate=1.0),
+    "full": Budget(
+        ("entropax/Vehicle-v0", _QUADROTOR), 5, 2_000_000, (256, 256), 256, samples=100, episodes=10, rate=1.0
+    ),
 }
 
 ALPHA, WITHOUT = 0.2, 1e-6
