@@ -57,7 +57,7 @@ class ClippedGaussian(AbstractPolicy):
         return GaussianActor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
 
 
-def _gaussian(torso: AbstractTorso, log_std: float, spec: Spec, *, key: Key[Array, ""]) -> WithLogStd:
+def _gaussian(torso: AbstractTorso, log_std: Rate, spec: Spec, *, key: Key[Array, ""]) -> WithLogStd:
     size = continuous(spec).size
     return WithLogStd(torso.init(spec.observation_size, size, key=key), jnp.full(size, log_std, jnp.float32))
 
