@@ -70,7 +70,9 @@ def main() -> None:
     if not results:
         raise SystemExit(f"No results in {folder}. Run benchmarks/learning/run.py first.")
     data = [row for result in results for row in rows(result)]
-    colour = alt.Color("library:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())))
+    there = {row["library"] for row in data}
+    shown = {name: colour for name, colour in COLOURS.items() if name in there}
+    colour = alt.Color("library:N", title=None, scale=alt.Scale(domain=list(shown), range=list(shown.values())))
     panels = []
     for task in dict.fromkeys(row["task"] for row in data):
         base = alt.Chart(alt.Data(values=[row for row in data if row["task"] == task])).encode(
