@@ -230,7 +230,7 @@ def test_sharpness_0_climbs_the_soft_value_as_sac_does():
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"pairs": 0}, "have no ranking"), ({"sharpness": -1.0}, "power of a share"), ({"sharpness": np.inf}, "finite")],
+    [({"pairs": 0}, "no ranking"), ({"sharpness": -1.0}, "power of a share"), ({"sharpness": np.inf}, "finite")],
 )
 def test_settings_out_of_range_are_refused(settings, words):
     with pytest.raises(EntropaxError, match=words):
