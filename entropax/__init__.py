@@ -1,10 +1,18 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
+from entropax.algorithms.a2c import A2C as A2C
+from entropax.algorithms.ddpg import DDPG as DDPG
+from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
+from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
+from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian
+from entropax.algorithms.ppo import PPO as PPO
 from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState
 from entropax.algorithms.sac_adaent import SACAdaEnt as SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite as SACLite
+from entropax.algorithms.soft_q import SoftQ as SoftQ
+from entropax.algorithms.td3 import TD3 as TD3
 from entropax.distributions import Categorical as Categorical
 from entropax.distributions import Normal as Normal
 from entropax.distributions import TanhNormal as TanhNormal
@@ -14,6 +22,12 @@ from entropax.envs.registration import register_all as _register_all
 from entropax.envs.registry import available as available
 from entropax.envs.registry import make as make
 from entropax.errors import EntropaxError as EntropaxError
+from entropax.exploration import OU as OU
+from entropax.exploration import Counts as Counts
+from entropax.exploration import Exploration as Exploration
+from entropax.exploration import ParameterNoise as ParameterNoise
+from entropax.exploration import Pink as Pink
+from entropax.exploration import White as White
 from entropax.loops.chunk import begin as begin
 from entropax.loops.chunk import chunk as chunk
 from entropax.loops.chunk import warm_up as warm_up
@@ -26,6 +40,7 @@ from entropax.loops.train import train as train
 from entropax.loops.training import Training as Training
 from entropax.networks import Dense as Dense
 from entropax.networks import LayerNormed as LayerNormed
+from entropax.networks import Orthogonal as Orthogonal
 from entropax.temperature import PI as PI
 from entropax.temperature import Anneal as Anneal
 from entropax.temperature import AnnealOverRun as AnnealOverRun

@@ -8,16 +8,16 @@ differentiable number rather than a noisy `-log_prob`.
 import abc
 import functools
 import math
-from typing import ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.scipy.special import ndtr
+from jax.scipy.special import log_ndtr, ndtr
 from jaxtyping import Array, Float, Int, Key
 
-EntropyKind: TypeAlias = Literal["exact", "estimate"]
+EntropyKind: TypeAlias = Literal["exact", "estimate", "unknown"]
 
 _NODES = 65
 _HALF_WIDTH = 5.5
@@ -100,6 +100,11 @@ def _sigma_table() -> tuple[np.ndarray, np.ndarray]:
     return np.sqrt(shortfall)[::-1].copy(), log_sigma[::-1].copy()
 
 
+def normal_sigma_of_entropy(nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
+    """The sigma of the Gaussian with this entropy: exp(H - 1/2 log(2 pi e))."""
+    return jnp.exp(nats_per_dimension - 0.5 * (_LOG_2PI + 1.0))
+
+
 def sigma_of_entropy(nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
     """The sigma of the mean-0 tanh-Gaussian with this entropy, on the rising branch, clipped at its maximum.
 
@@ -113,11 +118,16 @@ def sigma_of_entropy(nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, 
     return jnp.exp(jnp.where(gaussian < math.log(1e-3), gaussian, tabulated))
 
 
+LARGEST_ACTION = 1 - 1e-4
+"""Up to here, latents of ±4.95, tanh is inverted: float32 gives a latent back within 2e-4. Beyond it is not."""
+_LARGEST_LATENT = math.atanh(LARGEST_ACTION)
+
+
 class AbstractDistribution(eqx.Module):
     """A distribution over one action; `vmap` it for a batch."""
 
     entropy_kind: eqx.AbstractClassVar[EntropyKind]
-    """Whether `entropy` is a closed form or a quadrature estimate."""
+    """Whether `entropy` is a closed form, a quadrature estimate, or NaN because there is no density."""
 
     @abc.abstractmethod
     def sample_and_log_prob(
@@ -138,6 +148,32 @@ class AbstractDistribution(eqx.Module):
         """Entropy in nats, summed over dimensions."""
 
 
+class AbstractContinuous(AbstractDistribution):
+    """A distribution over continuous actions, of which an environment takes what is in [-1, 1] and clips the rest."""
+
+    @abc.abstractmethod
+    def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
+        """Log-density in nats of an action as it was drawn, before any clipping."""
+
+    @abc.abstractmethod
+    def action_std(self) -> Float[Array, " action"]:
+        """Standard deviation of the action that the environment takes, in units of [-1, 1], of each dimension."""
+
+    @abc.abstractmethod
+    def saturation(self, threshold: float = 0.97) -> Float[Array, " action"]:
+        """P(|a| > threshold) of each dimension, for a threshold below 1."""
+
+    @abc.abstractmethod
+    def kl(self, other: Any) -> Float[Array, ""]:
+        """KL(self || other) in nats, for another distribution of the same class."""
+
+
+def _beyond(mean: Float[Array, " action"], log_std: Float[Array, " action"], edge: float) -> Float[Array, " action"]:
+    """P(|x| > edge) of a Gaussian x, elementwise."""
+    inverse_std = jnp.exp(-log_std)
+    return ndtr((mean - edge) * inverse_std) + ndtr((-mean - edge) * inverse_std)
+
+
 def _normal_kl(
     mean: Float[Array, " action"],
     log_std: Float[Array, " action"],
@@ -150,8 +186,11 @@ def _normal_kl(
     return 0.5 * jnp.sum(variance_ratio + shift**2 - 1.0 - 2.0 * (log_std - other_log_std))
 
 
-class Normal(AbstractDistribution):
-    """A Gaussian with independent dimensions, not squashed: actions are unbounded.
+class Normal(AbstractContinuous):
+    """A Gaussian with independent dimensions, not squashed: an environment clips what lies beyond [-1, 1].
+
+    Samples, log-densities, entropy, mode and KL are the Gaussian's own, before any clipping: what is clipped has no
+    density at the bounds. What the environment sees are `action_mean`, `action_std` and `saturation`.
 
     Attributes:
         mean: `[action]` in action units.
@@ -183,12 +222,39 @@ class Normal(AbstractDistribution):
         """Entropy in nats, summed over dimensions."""
         return jnp.sum(self.entropy_per_dimension())
 
+    def action_mean(self) -> Float[Array, " action"]:
+        """E[clip(a)] of each dimension, exact."""
+        return jnp.clip(self.mean, -1, 1) + self._clipped_moments()[0]
+
+    def action_std(self) -> Float[Array, " action"]:
+        """Standard deviation of clip(a), a clipped to [-1, 1], of each dimension, exact (float32: within 2e-5)."""
+        first, second = self._clipped_moments()
+        return jnp.sqrt(jnp.maximum(second - first**2, 0.0))
+
+    def saturation(self, threshold: float = 0.97) -> Float[Array, " action"]:
+        """P(|a| > threshold) of each dimension, exact, clipped or not."""
+        return _beyond(self.mean, self.log_std, threshold)
+
+    def _clipped_moments(self) -> tuple[Float[Array, " action"], Float[Array, " action"]]:
+        """E[b] and E[b^2] of b = clip(a) - clip(mean): centred so that a small spread is not lost to rounding."""
+        centre, std = jnp.clip(self.mean, -1, 1), jnp.exp(self.log_std)
+        low, high, shift = -1 - centre, 1 - centre, self.mean - centre
+        at_low, at_high = (-1 - self.mean) / std, (1 - self.mean) / std
+        below, above = ndtr(at_low), ndtr(-at_high)
+        inside = 1 - below - above
+        edges = [jnp.exp(_normal_log_density(at, jnp.zeros_like(at))) for at in (at_low, at_high)]
+        slope = std * (edges[0] - edges[1])
+        bend = std**2 * (at_low * edges[0] - at_high * edges[1])
+        first = low * below + high * above + shift * inside + slope
+        second = low**2 * below + high**2 * above + (shift**2 + std**2) * inside + 2 * shift * slope + bend
+        return first, second
+
     def kl(self, other: "Normal") -> Float[Array, ""]:
         """KL(self || other) in nats, exact."""
         return _normal_kl(self.mean, self.log_std, other.mean, other.log_std)
 
 
-class TanhNormal(AbstractDistribution):
+class TanhNormal(AbstractContinuous):
     """A Gaussian squashed by tanh into [-1, 1], dimensions independent (arXiv 1812.05905, appendix C).
 
     Attributes:
@@ -220,6 +286,19 @@ class TanhNormal(AbstractDistribution):
         standardised = (latent - self.mean) * jnp.exp(-self.log_std)
         return jnp.sum(_normal_log_density(standardised, self.log_std) - log_tanh_derivative(latent))
 
+    def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
+        """Log-density in nats of a given action; only for one that was stored without its latent.
+
+        In the ratio of two policies the squashing cancels and their Gaussians remain. An action beyond `LARGEST_ACTION`
+        counts as any of those there and has their mean density, P(a > largest) / (1 - largest): taking it for the edge
+        itself would push the mean of a saturated policy about, where this has next to no gradient.
+        """
+        latent = jnp.arctanh(jnp.clip(action, -LARGEST_ACTION, LARGEST_ACTION))
+        inverse_std = jnp.exp(-self.log_std)
+        inside = _normal_log_density((latent - self.mean) * inverse_std, self.log_std) - log_tanh_derivative(latent)
+        tail = log_ndtr((jnp.sign(action) * self.mean - _LARGEST_LATENT) * inverse_std) - math.log(1 - LARGEST_ACTION)
+        return jnp.sum(jnp.where(jnp.abs(action) > LARGEST_ACTION, tail, inside))
+
     def mode(self) -> Float[Array, " action"]:
         """tanh(mean): the median, which the field evaluates with (the density itself may peak elsewhere)."""
         return jnp.tanh(self.mean)
@@ -247,9 +326,7 @@ class TanhNormal(AbstractDistribution):
 
     def saturation(self, threshold: float = 0.97) -> Float[Array, " action"]:
         """P(|a| > threshold) of each dimension, exact by the normal distribution function."""
-        edge = math.atanh(threshold)
-        inverse_std = jnp.exp(-self.log_std)
-        return ndtr((self.mean - edge) * inverse_std) + ndtr((-self.mean - edge) * inverse_std)
+        return _beyond(self.mean, self.log_std, math.atanh(threshold))
 
     def kl(self, other: "TanhNormal") -> Float[Array, ""]:
         """KL(self || other) in nats: exact, since the bijection tanh leaves the Gaussians' KL unchanged."""

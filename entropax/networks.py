@@ -7,8 +7,8 @@ Equinox module costs more to look up than such a product. Tests hold both forms 
 
 import abc
 import math
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
@@ -16,11 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from entropax.distributions import TanhNormal
 from entropax.errors import EntropaxError
-
-LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0
-"""Bounds of the actor's log standard deviation before the tanh (as in the authors' first release and in SB3)."""
 
 HostFunction: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """A map in NumPy with a leading axis, `[envs, inputs] -> [envs, outputs]`."""
@@ -73,21 +69,37 @@ class DenseNetwork(AbstractNetwork):
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         """Maps one example."""
-        *hidden, last = self.layers
-        for layer in hidden:
-            x = jax.nn.relu(layer(x))
-        return last(x)
+        return _in_turn(self.layers, jax.nn.relu)(x)
 
     def on_host(self) -> HostFunction:
         """The same map in NumPy."""
-        *hidden, last = [layer.on_host() for layer in self.layers]
+        return _in_turn([layer.on_host() for layer in self.layers], lambda x: np.maximum(x, 0))
 
-        def apply(x: np.ndarray) -> np.ndarray:
-            for layer in hidden:
-                x = np.maximum(layer(x), 0)
-            return last(x)
 
-        return apply
+class TanhNetwork(AbstractNetwork):
+    """Linear layers with tanh between."""
+
+    layers: tuple[Affine, ...]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+        return _in_turn(self.layers, jnp.tanh)(x)
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        return _in_turn([layer.on_host() for layer in self.layers], np.tanh)
+
+
+def _in_turn(layers: Sequence[Callable[[Any], Any]], activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Layer after layer with an activation between, NumPy or JAX."""
+    *hidden, last = layers
+
+    def apply(x: Any) -> Any:
+        for layer in hidden:
+            x = activation(layer(x))
+        return last(x)
+
+    return apply
 
 
 class Norm(eqx.Module):
@@ -168,6 +180,27 @@ class Dense(AbstractTorso):
         return DenseNetwork(_layers((inputs, *self.hidden_sizes, outputs), key))
 
 
+class Orthogonal(AbstractTorso):
+    """Linear layers with tanh between and orthogonal weights (Saxe et al. 2013): the networks of the published PPO."""
+
+    hidden_sizes: tuple[int, ...] = eqx.field(default=(64, 64), static=True)
+    """Units of each hidden layer."""
+    output_gain: float = 1.0
+    """Singular value of the last layer's weight; sqrt(2) in the others. 0.01 makes a policy begin near its bias."""
+
+    def __check_init__(self) -> None:
+        _check_sizes(self.hidden_sizes)
+
+    def init(self, inputs: int, outputs: int, *, key: Key[Array, ""]) -> TanhNetwork:
+        """Draws the weights; biases are 0."""
+        sizes = (inputs, *self.hidden_sizes, outputs)
+        gains = (math.sqrt(2),) * len(self.hidden_sizes) + (self.output_gain,)
+        keys, draw = jax.random.split(key, len(gains)), jax.nn.initializers.orthogonal()
+        layers = zip(gains, keys, sizes[:-1], sizes[1:], strict=True)
+        weights = [gain * draw(k, (i, o), jnp.float32) for gain, k, i, o in layers]
+        return TanhNetwork(tuple(Affine(weight, jnp.zeros(weight.shape[1], jnp.float32)) for weight in weights))
+
+
 class LayerNormed(AbstractTorso):
     """Linear layers with layer normalisation before each ReLU."""
 
@@ -183,37 +216,6 @@ class LayerNormed(AbstractTorso):
         return LayerNormNetwork(_layers((inputs, *self.hidden_sizes, outputs), key), norms)
 
 
-class Actor(eqx.Module):
-    """A tanh-Gaussian policy: one observation to one distribution over [-1, 1]^action."""
-
-    network: AbstractNetwork
-
-    def __call__(self, observation: Float[Array, " observation"]) -> TanhNormal:
-        """The policy at one observation."""
-        mean, log_std = jnp.split(self.network(observation), 2)
-        return TanhNormal(mean, jnp.clip(log_std, LOG_STD_MIN, LOG_STD_MAX))
-
-
-class HostPolicy:
-    """An actor's NumPy twin; it reads the actor's leaves, which must be NumPy arrays, at each call."""
-
-    def __init__(self, actor: Actor):
-        self._network = actor.network.on_host()
-
-    def sample(self, observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Draws actions `[envs, action]` in [-1, 1]."""
-        output = self._network(observations)
-        size = output.shape[-1] // 2
-        mean, log_std = output[:, :size], output[:, size:]
-        noise = generator.standard_normal(mean.shape, np.float32)
-        return np.tanh(mean + np.exp(np.minimum(np.maximum(log_std, LOG_STD_MIN), LOG_STD_MAX)) * noise)
-
-    def mode(self, observations: np.ndarray) -> np.ndarray:
-        """The deterministic actions tanh(mean), `[envs, action]`."""
-        output = self._network(observations)
-        return np.tanh(output[:, : output.shape[-1] // 2])
-
-
 class Critic(eqx.Module):
     """An action value: one observation and one action in [-1, 1] to one number."""
 
@@ -224,6 +226,68 @@ class Critic(eqx.Module):
         return self.network(jnp.concatenate([observation, action]))[0]
 
 
-def ensemble(init: Callable[[Key[Array, ""]], Critic], size: int, *, key: Key[Array, ""]) -> Critic:
+class DecomposedCritic(eqx.Module):
+    """An action value in two parts: what the rewards to come are worth, and the entropies to come."""
+
+    network: AbstractNetwork
+
+    def __call__(
+        self, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Q_r(s, a) in reward and Q_H(s, a) in nats."""
+        q_reward, q_entropy = self.network(jnp.concatenate([observation, action]))
+        return q_reward, q_entropy
+
+
+class WeightedSum(AbstractNetwork):
+    """The outputs of another network, added up with weights."""
+
+    network: AbstractNetwork
+    weights: Float[Array, " outputs"]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, "1"]:
+        """Maps one example."""
+        return jnp.sum(self.weights * self.network(x), keepdims=True)
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        network, weights = self.network.on_host(), np.asarray(self.weights)
+        return lambda x: np.sum(weights * network(x), axis=-1, keepdims=True)
+
+
+class Sampler(AbstractNetwork):
+    """A network that turns noise into samples: its inputs are an observation and, last, standard normal noise.
+
+    Attributes:
+        network: `[observation + noise] -> [outputs]`.
+        noise_size: how many of the inputs are noise.
+    """
+
+    network: AbstractNetwork
+    noise_size: int = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one observation with its noise."""
+        return self.network(x)
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        return self.network.on_host()
+
+
+class StateValue(eqx.Module):
+    """A value of states: one observation to one number."""
+
+    network: AbstractNetwork
+
+    def __call__(self, observation: Float[Array, " observation"]) -> Float[Array, ""]:
+        """V(s)."""
+        return self.network(observation)[0]
+
+
+AnyCritic = TypeVar("AnyCritic")
+
+
+def ensemble(init: Callable[[Key[Array, ""]], AnyCritic], size: int, *, key: Key[Array, ""]) -> AnyCritic:
     """Draws `size` critics as one PyTree whose leaves have the axis `[critic]` first."""
     return eqx.filter_vmap(init)(jax.random.split(key, size))

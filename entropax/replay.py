@@ -2,9 +2,12 @@
 
 Rows keep a sample to a single gather and an update to a single argument. A ring each keeps the steps of one
 environment next to one another, so that a window of n consecutive steps needs no bookkeeping. The device form is a
-PyTree for compiled loops; the host form is NumPy for Gymnasium.
+PyTree for compiled loops; the host form is NumPy for Gymnasium. What an algorithm is fed is a type of its own:
+`Windows` off policy, a `Rollout` on policy.
 """
 
+import abc
+import dataclasses
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -79,6 +82,13 @@ def sample(replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""])
     return replay.rows[env[:, None], (first[:, None] + jnp.arange(window)[None]) % capacity]
 
 
+def newest(replay: Replay, steps: int) -> Float[Array, "envs steps width"]:
+    """The newest rows of every ring, oldest first; the oldest stored one again and again where there are fewer."""
+    num_envs, capacity, _ = replay.rows.shape
+    back = jnp.minimum(steps - jnp.arange(steps)[None], jnp.maximum(replay.size, 1)[:, None])
+    return replay.rows[jnp.arange(num_envs)[:, None], (replay.cursor[:, None] - back) % capacity]
+
+
 class Draw(NamedTuple):
     """Windows chosen from a host replay."""
 
@@ -120,6 +130,15 @@ class HostReplay:
         awaits = bool(((slots - self.cursor[env][..., None]) % capacity < coming).any())
         return Draw(env, slots, cursor, awaits)
 
+    def newest(self, shape: tuple[int, ...], steps: int, coming: int = 0) -> Draw:
+        """Chooses the newest rows of every ring as the device form does, `[*shape, envs, steps]`."""
+        num_envs, capacity, _ = self.rows.shape
+        cursor, size = (self.cursor + coming) % capacity, np.minimum(self.size + coming, capacity)
+        back = np.minimum(steps - np.arange(steps)[None], np.maximum(size, 1)[:, None])
+        slots = (cursor[:, None] - back) % capacity
+        env = np.broadcast_to(np.arange(num_envs), (*shape, num_envs))
+        return Draw(env, np.broadcast_to(slots, (*shape, *slots.shape)), cursor, coming > 0)
+
     def read(self, draw: Draw) -> np.ndarray:
         """The rows of a draw, `[*shape, window, width]`."""
         return self.rows[draw.env[..., None], draw.slots]
@@ -140,3 +159,106 @@ class HostReplay:
         self.rows[:, : arrays["rows"].shape[1]] = arrays["rows"]
         self.size[:] = arrays["size"]
         self.cursor[:] = self.size % self.rows.shape[1]
+
+
+class AbstractData(abc.ABC):
+    """What an update is fed: which rows of the replay, and what that asks of the loop."""
+
+    @abc.abstractmethod
+    def shape(self, num_envs: int) -> tuple[int, int]:
+        """Axes of a batch before the row's own: `[batch, window]`."""
+
+    @abc.abstractmethod
+    def first(self) -> int:
+        """Steps of each environment copy that the first batch needs."""
+
+    @abc.abstractmethod
+    def dictates(self, num_envs: int) -> dict[str, Any]:
+        """The settings of `Training` that are no choice with this data, by name."""
+
+    @abc.abstractmethod
+    def sample(self, replay: Replay, *, key: Key[Array, ""]) -> Float[Array, "batch window width"]:
+        """Takes one batch out of a device replay."""
+
+    @abc.abstractmethod
+    def draw(self, replay: HostReplay, updates: int, generator: np.random.Generator, coming: int) -> Draw:
+        """Chooses a round's batches, `[updates, batch, window]`, in a host replay.
+
+        Args:
+            replay: where to choose.
+            updates: batches of the round.
+            generator: of the seed.
+            coming: rows that will join each ring before the draw is read, and may be chosen.
+        """
+
+
+@dataclasses.dataclass(frozen=True)
+class Windows(AbstractData):
+    """Off policy: windows of consecutive steps, drawn uniformly from all that is stored."""
+
+    batch: int
+    """Windows of a batch."""
+    n_step: int
+    """Steps of a window."""
+
+    def shape(self, num_envs: int) -> tuple[int, int]:
+        """`[batch, n_step]`, however many copies there are."""
+        del num_envs
+        return self.batch, self.n_step
+
+    def first(self) -> int:
+        """A whole window."""
+        return self.n_step
+
+    def dictates(self, num_envs: int) -> dict[str, Any]:
+        """Nothing: any loop that fills a replay will do."""
+        del num_envs
+        return {}
+
+    def sample(self, replay: Replay, *, key: Key[Array, ""]) -> Float[Array, "batch window width"]:
+        """Draws windows."""
+        return sample(replay, self.batch, self.n_step, key=key)
+
+    def draw(self, replay: HostReplay, updates: int, generator: np.random.Generator, coming: int) -> Draw:
+        """Chooses windows."""
+        return replay.draw((updates, self.batch), self.n_step, generator, coming)
+
+
+@dataclasses.dataclass(frozen=True)
+class Rollout(AbstractData):
+    """On policy: the newest steps of every environment copy, in their order.
+
+    A rollout is a replay of exactly one round. Where a step was not stored, being broken or spent by a vector
+    environment on resetting, a row of the rollout before is in it; in the first rollout, its own oldest once more.
+    """
+
+    num_steps: int
+    """Steps of each copy."""
+
+    def shape(self, num_envs: int) -> tuple[int, int]:
+        """`[envs, num_steps]`."""
+        return num_envs, self.num_steps
+
+    def first(self) -> int:
+        """A whole rollout."""
+        return self.num_steps
+
+    def dictates(self, num_envs: int) -> dict[str, Any]:
+        """One update a rollout, from its own steps alone: no random steps, room for one rollout, no late policy."""
+        return {
+            "warmup": 0,
+            "train_every": self.num_steps,
+            "updates": 1,
+            "capacity": self.num_steps * num_envs,
+            "acting": "newest",
+        }
+
+    def sample(self, replay: Replay, *, key: Key[Array, ""]) -> Float[Array, "batch window width"]:
+        """Takes the newest rows; nothing is drawn."""
+        del key
+        return newest(replay, self.num_steps)
+
+    def draw(self, replay: HostReplay, updates: int, generator: np.random.Generator, coming: int) -> Draw:
+        """Chooses the newest rows, the coming ones included; nothing is drawn."""
+        del generator
+        return replay.newest((updates,), self.num_steps, coming)

@@ -19,7 +19,8 @@ class Bounds:
     """A box of continuous actions; the one place where [-1, 1] meets the environment's units.
 
     Policies, critics and replay all live in [-1, 1]. Only the call that steps an environment goes through
-    `to_environment`.
+    `to_environment`. A policy that is not squashed may draw an action beyond; replay holds it as it was drawn, and the
+    environment takes the nearest one in [-1, 1].
     """
 
     low: tuple[float, ...]
@@ -36,8 +37,13 @@ class Bounds:
         return (np.asarray(self.high, np.float32) - np.asarray(self.low, np.float32)) / np.float32(2)
 
     def to_environment(self, action: Any) -> Any:
-        """Maps an action of the policy, in [-1, 1], to the environment's units (NumPy in, NumPy out)."""
-        return np.asarray(self.low, np.float32) + (action + 1) * self.half_range
+        """Maps an action of the policy, clipped to [-1, 1], to the environment's units (NumPy in, NumPy out).
+
+        Example:
+            >>> Bounds((0.0,), (4.0,)).to_environment(np.asarray([[0.5], [1.5]], np.float32)).tolist()
+            [[3.0], [4.0]]
+        """
+        return np.asarray(self.low, np.float32) + (action.clip(-1, 1) + 1) * self.half_range
 
     @property
     def log_half_range(self) -> float:
@@ -93,7 +99,7 @@ class Transition(NamedTuple):
 
     observation: Float[Array, "*axes observation"]
     action: Float[Array, "*axes action"]
-    """In [-1, 1]."""
+    """As the policy drew it; the environment took it clipped to [-1, 1]."""
     reward: Float[Array, "*axes"]
     next_observation: Float[Array, "*axes observation"]
     terminated: Float[Array, "*axes"]

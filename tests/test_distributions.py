@@ -15,6 +15,7 @@ from entropax.distributions import (
     log_tanh_derivative,
     max_tanh_normal_entropy,
     max_tanh_normal_sigma,
+    normal_sigma_of_entropy,
     sigma_of_entropy,
     tanh_normal_entropy,
 )
@@ -47,6 +48,36 @@ def test_tanh_correction_keeps_its_gradient_when_saturated():
     gradient = jax.grad(log_tanh_derivative)
     np.testing.assert_allclose(gradient(jnp.float32(10.0)), -2.0, rtol=1e-6)
     np.testing.assert_allclose(gradient(jnp.float32(-10.0)), 2.0, rtol=1e-6)
+
+
+def clipped(mean, std):
+    """Mean and standard deviation of a Gaussian clipped to [-1, 1], by a rectangle rule in double precision."""
+    at = np.linspace(-10.0, 10.0, 200_001)
+    density = np.exp(-0.5 * at**2)
+    taken = np.clip(mean + std * at, -1, 1)
+    weights = density / density.sum()
+    first = taken @ weights
+    return first, math.sqrt((taken - first) ** 2 @ weights)
+
+
+@pytest.mark.parametrize("mean", [-3.0, -1.05, -0.9, 0.0, 0.5, 0.999, 1.0, 1.4])
+@pytest.mark.parametrize("std", [1e-4, 0.01, 0.1, 1.0, 7.0])
+def test_the_clipped_action_s_mean_and_spread_are_exact(mean, std):
+    policy = Normal(jnp.array([mean]), jnp.log(jnp.array([std])))
+    first, spread = clipped(mean, std)
+    np.testing.assert_allclose(policy.action_mean(), [first], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(policy.action_std(), [spread], rtol=2e-3, atol=2e-5)
+
+
+def test_saturation_of_a_gaussian_counts_what_is_clipped():
+    policy = Normal(jnp.array([0.0, 2.0]), jnp.log(jnp.array([0.97, 1.03])))
+    # P(|z| > 1), and P(z > -1) + P(z < -2.883)
+    np.testing.assert_allclose(policy.saturation(0.97), [0.3173105, 0.8413447 + 0.0019680], rtol=1e-4)
+
+
+def test_sigma_of_a_gaussian_s_entropy():
+    policy = Normal(jnp.zeros(2), jnp.log(jnp.array([0.1, 3.0])))
+    np.testing.assert_allclose(normal_sigma_of_entropy(policy.entropy_per_dimension()), [0.1, 3.0], rtol=1e-5)
 
 
 def test_normal_by_hand():

@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax.networks import LOG_STD_MAX, LOG_STD_MIN, Actor, Critic, Dense, HostPolicy, LayerNormed, ensemble
+from entropax.networks import Critic, Dense, LayerNormed, ensemble
+from entropax.policies import LOG_STD_MAX, LOG_STD_MIN, Actor, GaussianActor, Squashed, WithLogStd
+from entropax.types import Bounds
 
 TORSOS = [Dense((16, 8)), LayerNormed((16, 8)), Dense(()), LayerNormed((5,))]
 
@@ -74,7 +76,7 @@ def test_critic_is_one_number_that_depends_on_the_action():
 def test_samples_on_host_follow_the_policys_distribution():
     actor = _perturbed(Actor(Dense((8,)).init(3, 4, key=jax.random.key(0))), jax.random.key(1))
     observation = np.array([0.2, -0.5, 1.0], np.float32)
-    policy, host = actor(jnp.asarray(observation)), HostPolicy(jax.tree.map(np.asarray, actor))
+    policy, host = actor(jnp.asarray(observation)), jax.tree.map(np.asarray, actor).on_host()
     n = 40_000
     actions = host.sample(np.tile(observation, (n, 1)), np.random.default_rng(0))
     assert actions.shape == (n, 2)
@@ -89,6 +91,64 @@ def test_samples_on_host_follow_the_policys_distribution():
     np.testing.assert_allclose(host.mode(observation[None])[0], policy.mode(), rtol=1e-5)
 
 
+LOG_STDS = [jnp.float32(-1.0), jnp.array([-2.0, 0.5])]
+
+
+@pytest.mark.parametrize("log_std", LOG_STDS, ids=["one", "each"])
+@pytest.mark.parametrize("wrap", [lambda network: network, Squashed], ids=["plain", "squashed"])
+def test_networks_around_networks_are_the_same_on_host(wrap, log_std):
+    inner = _perturbed(Dense((16,)).init(5, 2, key=jax.random.key(0)), jax.random.key(1))
+    network = WithLogStd(wrap(inner), log_std)
+    x = 3 * np.random.default_rng(2).normal(size=(7, 5)).astype(np.float32)
+    output, expected = jax.vmap(network)(x), jax.vmap(inner)(x)
+    np.testing.assert_allclose(output[:, :2], jnp.tanh(expected) if wrap is Squashed else expected, rtol=1e-6)
+    np.testing.assert_array_equal(output[:, 2:], np.broadcast_to(log_std, (7, 2)))
+    found = jax.tree.map(np.asarray, network).on_host()(x)
+    assert (found.shape, found.dtype) == ((7, 4), np.float32)
+    np.testing.assert_allclose(found, output, rtol=2e-5, atol=2e-5)
+
+
+def test_a_gaussian_actor_draws_beyond_the_bounds_and_the_environment_takes_the_nearest_action():
+    """On host as on device; mean and spread of what the environment takes are those that the policy tells of."""
+    network = WithLogStd(Dense(()).init(3, 2, key=jax.random.key(0)), jnp.log(jnp.array([0.5, 0.1])))
+    actor = jax.tree.map(np.asarray, _perturbed(GaussianActor(network), jax.random.key(5)))
+    observation = np.array([0.2, -0.5, 1.0], np.float32)
+    policy, n = actor(jnp.asarray(observation)), 40_000
+    on_host = actor.on_host().sample(np.tile(observation, (n, 1)), np.random.default_rng(0))
+    keys = jax.random.split(jax.random.key(3), n)
+    on_device = np.asarray(jax.vmap(lambda key: policy.sample_and_log_prob(key=key)[0])(keys))
+    bounds = Bounds((-1.0, -1.0), (1.0, 1.0))
+    std = np.asarray(policy.action_std())
+    for drawn in (on_host, on_device):
+        assert (drawn.shape, drawn.dtype) == ((n, 2), np.float32)
+        assert (np.abs(drawn[:, 0]) > 1).mean() > 0.02
+        taken = np.asarray(bounds.to_environment(drawn))
+        assert np.abs(taken).max() == 1
+        np.testing.assert_allclose(taken.mean(0), policy.action_mean(), atol=float(5 * std.max() / np.sqrt(n)))
+        np.testing.assert_allclose(taken.std(0), std, rtol=0.03)
+        np.testing.assert_allclose((np.abs(taken) > 0.97).mean(0), policy.saturation(0.97), atol=0.012)
+    np.testing.assert_allclose(actor.on_host().mode(observation[None])[0], policy.mode(), rtol=1e-5)
+
+
+def test_an_actor_knows_its_class_s_widest_and_the_sigma_of_an_entropy():
+    network = Dense(()).init(1, 2, key=jax.random.key(0))
+    assert Actor(network).max_entropy() == pytest.approx(0.684, abs=1e-3)
+    assert np.isnan(GaussianActor(network).max_entropy())
+    sigmas = jnp.array([0.01, 0.3])
+    for actor in (Actor(network), GaussianActor(network)):
+        entropies = type(actor(jnp.ones(1)))(jnp.zeros(2), jnp.log(sigmas)).entropy_per_dimension()
+        np.testing.assert_allclose(actor.sigma_of(entropies), sigmas, rtol=1e-3)
+
+
+def test_the_twin_reads_log_stds_that_were_changed_in_place():
+    network = WithLogStd(Dense(()).init(2, 1, key=jax.random.key(0)), jnp.float32(-20.0))
+    actor = jax.tree.map(np.array, GaussianActor(network))
+    host, x = actor.on_host(), np.ones((4_000, 2), np.float32)
+    assert host.sample(x, np.random.default_rng(0)).std() < 1e-6
+    actor.network.log_std[...] = 0.0
+    assert host.sample(x, np.random.default_rng(0)).std() == pytest.approx(1, rel=0.05)
+
+
 @pytest.mark.parametrize(("bias", "expected"), [(-100.0, LOG_STD_MIN), (100.0, LOG_STD_MAX)])
 def test_log_std_is_clipped_on_device_and_on_host(bias, expected):
     network = Dense(()).init(2, 2, key=jax.random.key(0))
@@ -97,5 +157,5 @@ def test_log_std_is_clipped_on_device_and_on_host(bias, expected):
     actor = Actor(type(network)((layer,)))
     assert float(actor(jnp.ones(2)).log_std[0]) == expected
     latent = np.random.default_rng(0).standard_normal((5, 1), np.float32) * np.exp(np.float32(expected))
-    found = HostPolicy(jax.tree.map(np.asarray, actor)).sample(np.ones((5, 2), np.float32), np.random.default_rng(0))
+    found = jax.tree.map(np.asarray, actor).on_host().sample(np.ones((5, 2), np.float32), np.random.default_rng(0))
     np.testing.assert_allclose(found, np.tanh(latent), rtol=1e-5)

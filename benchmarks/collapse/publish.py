@@ -12,6 +12,7 @@ from typing import Any
 import altair as alt
 
 from entropax.diagnostics.statistics import interquartile_mean
+from entropax.envs.registry import TASKS as REGISTRY
 from entropax.experiments.cells import Cell, finished, measured
 from entropax.experiments.collapse import TASKS, algorithms
 from entropax.experiments.collapse_page import write_results
@@ -32,9 +33,9 @@ def kept(root: Path) -> list[Cell]:
         env = str(run.manifest.environment["id"])
         laws = [name for name, config in contenders.items() if config == run.manifest.algorithm]
         if finished(run) and laws and env in order and run.training.steps == order[env].steps:
-            found.append(measured(run, env, laws[0]))
+            found.append(measured(run, env, laws[0], REGISTRY[env].solved))
     envs, names = list(order), list(contenders)
-    return sorted(found, key=lambda cell: (envs.index(cell.env), names.index(cell.law)))
+    return sorted(found, key=lambda cell: (envs.index(cell.env), names.index(cell.method)))
 
 
 def curves(cells: list[Cell]) -> list[dict[str, Any]]:
@@ -47,7 +48,7 @@ def curves(cells: list[Cell]) -> list[dict[str, Any]]:
             ("entropy, nats per dimension", cell.rows, interquartile_mean(cell.entropy)),
         ):
             points = zip(steps, values, strict=True)
-            found += [{"task": task, "law": cell.law, "what": what, "step": s, "value": v} for s, v in points]
+            found += [{"task": task, "law": cell.method, "what": what, "step": s, "value": v} for s, v in points]
     return found
 
 
@@ -67,8 +68,8 @@ def chart(cells: list[Cell]) -> alt.ConcatChart:
 
 def table(cells: list[Cell]) -> str:
     """Markdown: a row a law, a column a task."""
-    envs, laws = (list(dict.fromkeys(vars(cell)[name] for cell in cells)) for name in ("env", "law"))
-    by_name = {(cell.env, cell.law): cell for cell in cells}
+    envs, laws = (list(dict.fromkeys(vars(cell)[name] for cell in cells)) for name in ("env", "method"))
+    by_name = {(cell.env, cell.method): cell for cell in cells}
     lines = [f"| law | {' | '.join(env.removeprefix('entropax/') for env in envs)} |", "| --- " * (len(envs) + 1) + "|"]
     lines += [f"| {law} | {' | '.join(entry(by_name.get((env, law))) for env in envs)} |" for law in laws]
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.envs.base import Episodes
-from entropax.networks import Actor
+from entropax.policies import AbstractActor
 from entropax.types import continuous
 
 Policy = Callable[[Array, Array], Array]
@@ -36,10 +36,12 @@ def episode_return(environment: Episodes[Any], policy: Policy, key: Key[Array, "
 
 
 @eqx.filter_jit
-def deterministic(environment: Episodes[Any], actors: Actor, keys: Key[Array, " episodes"]) -> Float[Array, " seeds"]:
+def deterministic(
+    environment: Episodes[Any], actors: AbstractActor, keys: Key[Array, " episodes"]
+) -> Float[Array, " seeds"]:
     """Mean return of each actor's mode; the environment is an argument, so that its numbers do not compile anew."""
 
-    def mean(actor: Actor) -> Float[Array, ""]:
+    def mean(actor: AbstractActor) -> Float[Array, ""]:
         def act(seen: Array, _: Array) -> Array:
             return actor(seen).mode()
 

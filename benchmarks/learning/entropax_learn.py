@@ -1,5 +1,6 @@
-"""Learning curves of Entropax's SAC with its own defaults, all seeds in one run; a stopped one goes on."""
+"""Learning curves of Entropax's algorithms, all seeds in one run; a stopped one goes on."""
 
+import dataclasses
 import shutil
 from pathlib import Path
 
@@ -7,24 +8,48 @@ import tasks
 
 import entropax
 
+A2C = entropax.A2C(discount=0.9, gae_lambda=0.9, num_steps=8)
+"""As the RL Zoo tunes it on Pendulum-v1 (eight copies), but for its scaled rewards, falling rate and state-dependent
+noise: no bonus for entropy."""
+PPO = entropax.PPO(discount=0.9, learning_rate=1e-3, num_steps=1024, minibatches=64)
+"""As the RL Zoo tunes it on Pendulum-v1 (four copies, minibatches of 64), but for its state-dependent noise."""
+
+ALGORITHMS = {
+    "sac": entropax.SAC(),
+    "td3": entropax.TD3(),
+    "ddpg": entropax.DDPG(),
+    "ppo": PPO,
+    "ppo-clipped": dataclasses.replace(PPO, policy=entropax.ClippedGaussian()),
+    "a2c": dataclasses.replace(A2C, entropy_coefficient=0.01, max_grad_norm=10.0),
+    "a2c-bare": A2C,
+}
+"""With their own defaults where nothing else is said."""
+WARMUP = {"sac": 100, "td3": 1_000, "ddpg": 1_000}
+"""Random steps: SAC's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
+gives them 1,000 on its smaller tasks. On policy there are none."""
+COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8, "a2c-bare": 8}
+"""Copies of the environment that a seed steps together, one where nothing is said."""
+
 
 def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | float]]:
     """Trains all seeds, or goes on where a stopped run left off.
 
     Returns, by seed, the steps of the evaluations, their returns, and the seconds of the run.
     """
+    algorithm = ALGORITHMS[task.algorithm]
     training = entropax.Training(
         steps=task.steps,
-        warmup=100,  # As SBX and Stable-Baselines3 have it.
+        num_envs=COPIES.get(task.algorithm, 1),
+        warmup=WARMUP.get(task.algorithm, 0),
         log_every=min(1_000, task.evaluate_every),
         evaluate_every=task.evaluate_every,
         evaluation_episodes=tasks.EPISODES,
         checkpoint_every=task.evaluate_every,
-    )
+    ).fed_by(algorithm.data())
     started = next((entropax.load(path.parents[1]) for path in root.glob("*/checkpoints/step_*")), None)
     if started is None or started.training != training or len(started.manifest.seeds) != task.seeds:
         shutil.rmtree(root, ignore_errors=True)
-        run = entropax.fit(entropax.SAC(), task.env, training, seeds=task.seeds, root=root)
+        run = entropax.fit(algorithm, task.env, training, seeds=task.seeds, root=root)
     else:
         run = entropax.resume(started.path)
     steps, returns = run.metrics.series("eval/mean_reward")
@@ -38,7 +63,7 @@ def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | flo
 def main() -> None:
     """Trains the task unless its result is there."""
     task, results = tasks.chosen(__doc__)
-    path = tasks.result_path(results, "entropax", task.env)
+    path = tasks.result_path(results, "entropax", task)
     if len(tasks.finished(path, task)) >= task.seeds:
         print(f"{path} is complete.")
         return

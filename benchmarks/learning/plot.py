@@ -14,7 +14,16 @@ import tasks
 from scipy import stats
 
 LABELS = {"entropax": "Entropax", "sbx": "SBX"}
-COLOURS = {"Entropax": "#0072b2", "SBX": "#d55e00"}
+COLOURS = {
+    "Entropax": "#0072b2",
+    "SBX": "#d55e00",
+    "Entropax, TD3": "#009e73",
+    "Entropax, DDPG": "#cc79a7",
+    "Entropax, PPO": "#e69f00",
+    "Entropax, PPO-CLIPPED": "#56b4e9",
+    "Entropax, A2C": "#999999",
+    "Entropax, A2C-BARE": "#000000",
+}
 
 
 def interquartile_mean(returns: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -44,7 +53,9 @@ def rows(result: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for index, step in enumerate(steps):
         middle, low, high = summary(np.array([seed["returns"][index] for seed in seeds]))
-        name = LABELS[result["library"]]
+        # Results from before there was another algorithm do not name it.
+        algorithm = result.get("algorithm", "sac")
+        name = LABELS[result["library"]] + ("" if algorithm == "sac" else f", {algorithm.upper()}")
         task = f"{result['env']} ({len(seeds)} seeds)"
         found.append({"library": name, "task": task, "step": step, "return": middle, "low": low, "high": high})
     return found
@@ -59,7 +70,9 @@ def main() -> None:
     if not results:
         raise SystemExit(f"No results in {folder}. Run benchmarks/learning/run.py first.")
     data = [row for result in results for row in rows(result)]
-    colour = alt.Color("library:N", title=None, scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())))
+    there = {row["library"] for row in data}
+    shown = {name: colour for name, colour in COLOURS.items() if name in there}
+    colour = alt.Color("library:N", title=None, scale=alt.Scale(domain=list(shown), range=list(shown.values())))
     panels = []
     for task in dict.fromkeys(row["task"] for row in data):
         base = alt.Chart(alt.Data(values=[row for row in data if row["task"] == task])).encode(
@@ -67,7 +80,9 @@ def main() -> None:
         )
         band = base.mark_area(opacity=0.2).encode(y=alt.Y("low:Q", title="return"), y2="high:Q")
         panels.append((band + base.mark_line().encode(y="return:Q")).properties(title=task, width=300, height=200))
-    chart = alt.concat(*panels, columns=2, title="SAC: interquartile mean over seeds, 95 % bootstrap interval")
+    chart = alt.concat(
+        *panels, columns=2, title="Interquartile mean over seeds, 95 % bootstrap interval; SAC where no other is named"
+    )
     for suffix, options in (("svg", {}), ("png", {"ppi": 144})):
         chart.save(folder / f"learning.{suffix}", **options)
     print("| task | library | steps | return: interquartile mean (95 % interval) |\n| --- | --- | --- | --- |")

@@ -39,7 +39,7 @@ def learn(task: tasks.Task, seed: int) -> dict[str, list[float] | float]:
 def main() -> None:
     """Trains the seeds that the result file lacks."""
     task, results = tasks.chosen(__doc__)
-    path = tasks.result_path(results, "sbx", task.env)
+    path = tasks.result_path(results, "sbx", task)
     versions = tasks.versions("sbx-rl", "stable-baselines3", "jax", "flax", "optax", "gymnasium", "mujoco", "numpy")
     for seed in range(task.seeds):
         kept = tasks.finished(path, task)

@@ -17,7 +17,7 @@ EPISODES = 10
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """The budget of one environment, the same for every library.
+    """The budget of one algorithm on one environment, the same for every library.
 
     Attributes:
         env: environment id.
@@ -25,6 +25,7 @@ class Task:
         evaluate_every: environment steps between two evaluations.
         seeds: number of seeds, from 0.
         libraries: which libraries can run it.
+        algorithm: `sac`, or another one of Entropax.
     """
 
     env: str
@@ -32,6 +33,12 @@ class Task:
     evaluate_every: int
     seeds: int
     libraries: tuple[str, ...]
+    algorithm: str = "sac"
+
+    @property
+    def name(self) -> str:
+        """Its environment, with the algorithm where it is not SAC."""
+        return self.env if self.algorithm == "sac" else f"{self.algorithm}:{self.env}"
 
 
 TASKS = (
@@ -39,12 +46,20 @@ TASKS = (
     Task("entropax/Pendulum-v0", 20_000, 2_000, 8, ("entropax",)),
     Task("Hopper-v5", 100_000, 10_000, 4, ("entropax", "sbx")),
     Task("HalfCheetah-v5", 100_000, 10_000, 4, ("entropax", "sbx")),
+    Task("Pendulum-v1", 20_000, 2_000, 4, ("entropax",), "td3"),
+    Task("entropax/Pendulum-v0", 20_000, 2_000, 4, ("entropax",), "td3"),
+    Task("Pendulum-v1", 20_000, 2_000, 4, ("entropax",), "ddpg"),
+    Task("entropax/Pendulum-v0", 20_000, 2_000, 4, ("entropax",), "ddpg"),
+    Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo"),
+    Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo-clipped"),
+    Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c"),
+    Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c-bare"),
 )
 
 
-def result_path(results: Path, library: str, env: str) -> Path:
-    """Where a library's curves on an environment are kept."""
-    return results / f"{library}--{env.replace('/', '-')}.json"
+def result_path(results: Path, library: str, task: Task) -> Path:
+    """Where a library's curves of a task are kept."""
+    return results / f"{library}--{task.name.replace('/', '-').replace(':', '--')}.json"
 
 
 def finished(path: Path, task: Task) -> dict[str, Any]:
@@ -82,6 +97,7 @@ def header(library: str, task: Task, versions: dict[str, str]) -> dict[str, Any]
     return {
         "library": library,
         "env": task.env,
+        "algorithm": task.algorithm,
         "steps": task.steps,
         "evaluate_every": task.evaluate_every,
         "evaluation": f"mean return of {EPISODES} deterministic episodes",
@@ -93,12 +109,12 @@ def header(library: str, task: Task, versions: dict[str, str]) -> dict[str, Any]
 def chosen(description: str | None) -> tuple[Task, Path]:
     """The task named on the command line, with smaller numbers where it gives them, and the results folder."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("env", choices=[task.env for task in TASKS])
+    parser.add_argument("task", choices=[task.name for task in TASKS])
     parser.add_argument("--steps", type=int, help="environment steps per seed; default: the task's")
     parser.add_argument("--evaluate-every", type=int, help="steps between two evaluations; default: the task's")
     parser.add_argument("--seeds", type=int, help="number of seeds; default: the task's")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the result files")
     parsed = vars(parser.parse_args())
-    env, results = parsed.pop("env"), parsed.pop("results")
-    task = next(task for task in TASKS if task.env == env)
+    name, results = parsed.pop("task"), parsed.pop("results")
+    task = next(task for task in TASKS if task.name == name)
     return dataclasses.replace(task, **{name: value for name, value in parsed.items() if value is not None}), results

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.algorithms.meta_parts import (
     AbstractMetaBatch,
     AbstractMetaCritics,
@@ -21,8 +21,10 @@ from entropax.algorithms.meta_parts import (
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import least_value, policy_loss
 from entropax.errors import EntropaxError
-from entropax.networks import Actor
+from entropax.networks import Critic
 from entropax.optimiser import adam_init, adam_look_ahead, adam_step
+from entropax.policies import Actor
+from entropax.replay import Windows
 from entropax.temperature import AbstractBand, Clamp, Fixed
 from entropax.temperature.checks import require_positive
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -37,7 +39,7 @@ class MetaSACState(eqx.Module):
     critics: PyTree[Array]
 
 
-class MetaSAC(AbstractAlgorithm[MetaSACState]):
+class MetaSAC(AbstractSoftActorCritic[MetaSACState]):
     """SAC whose alpha is moved to where the policy, one gradient step ahead, has the highest value.
 
     Each update takes SAC's step with alpha held, and descends in log alpha the meta-objective
@@ -74,9 +76,9 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
                 f"not {type(self.sac.temperature).__name__}, and sac.policy_delay 1, not {self.sac.policy_delay}."
             )
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def _at(self, alpha: Float[Array, ""]) -> SAC:
         """SAC with its alpha held."""
@@ -113,6 +115,10 @@ class MetaSAC(AbstractAlgorithm[MetaSACState]):
     def parameters(self, state: MetaSACState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return self.sac.parameters(state.sac)
+
+    def climbed(self, state: MetaSACState) -> Critic:
+        """SAC's critics."""
+        return state.sac.critics
 
     def update(
         self, spec: Spec, state: MetaSACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import Generic, TypeVar
 
 import equinox as eqx
 import jax
@@ -9,23 +10,26 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractSoftActorCritic
+from entropax.algorithms.checks import check_settings
 from entropax.algorithms.soft import Value, critic_step, least_value, policy_loss, soft_targets, successors
-from entropax.errors import EntropaxError
-from entropax.networks import AbstractTorso, Actor, Critic, Dense, ensemble
+from entropax.networks import AbstractTorso, Critic, Dense, ensemble
 from entropax.ops import polyak
 from entropax.optimiser import adam_init, adam_step
+from entropax.policies import Actor
+from entropax.replay import Windows
 from entropax.temperature import AbstractTemperature, Dual, Evidence
-from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition, continuous
 
+Ensemble = TypeVar("Ensemble")
 
-class SACState(eqx.Module):
-    """All that SAC carries from one update to the next."""
+
+class SACState(eqx.Module, Generic[Ensemble]):
+    """All that SAC, or a method with other critics, carries from one update to the next."""
 
     # Updated every gradient step.
-    critics: Critic
-    target_critics: Critic
+    critics: Ensemble
+    target_critics: Ensemble
     critic_optimiser: optax.OptState
     updates: Int[Array, ""]
     # Updated every `policy_delay` gradient steps.
@@ -34,7 +38,7 @@ class SACState(eqx.Module):
     temperature: PyTree[Array]
 
 
-class SAC(AbstractAlgorithm[SACState]):
+class SAC(AbstractSoftActorCritic[SACState]):
     """Soft actor-critic for continuous actions, with the entropy's weight set by a temperature law.
 
     Raises:
@@ -63,19 +67,13 @@ class SAC(AbstractAlgorithm[SACState]):
     """Critic updates per update of actor and temperature."""
 
     def __check_init__(self) -> None:
-        counts = (self.batch_size, self.num_critics, self.n_step, self.policy_delay)
-        if min(counts) < 1:
-            raise EntropaxError(f"SAC: batch_size, num_critics, n_step and policy_delay are {counts}; 1 is the least.")
-        for name in ("actor_learning_rate", "critic_learning_rate"):
-            require_positive("SAC", name, vars(self)[name], "Adam needs a step; 3e-4 is the published one.")
-        if not holds(lambda discount: (discount >= 0) & (discount <= 1), self.discount):
-            raise EntropaxError(f"SAC: discount is {self.discount}, but values diverge outside [0, 1]. Try 0.99.")
-        if not holds(lambda share: (share > 0) & (share <= 1), self.polyak):
-            raise EntropaxError(f"SAC: polyak is {self.polyak}, but is the share, in (0, 1], to take in. Try 0.005.")
+        counts = {name: vars(self)[name] for name in ("batch_size", "num_critics", "n_step", "policy_delay")}
+        rates = {name: vars(self)[name] for name in ("actor_learning_rate", "critic_learning_rate")}
+        check_settings("SAC", counts, rates, self.discount, self.polyak)
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window."""
-        return self.batch_size, self.n_step
+    def data(self) -> Windows:
+        """Windows of replayed steps."""
+        return Windows(self.batch_size, self.n_step)
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law."""
@@ -122,6 +120,10 @@ class SAC(AbstractAlgorithm[SACState]):
     def parameters(self, state: SACState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return {"actor": state.actor, "critic": state.critics}
+
+    def climbed(self, state: SACState) -> Critic:
+        """The critics."""
+        return state.critics
 
     def update(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractTwoValued, SoftAndPlain
+from entropax.algorithms.landscapes import AboveLowest, AbstractSimilarity
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import (
     PlainState,
@@ -20,8 +21,9 @@ from entropax.algorithms.soft import (
     successors,
 )
 from entropax.errors import EntropaxError
-from entropax.networks import Actor, Critic
-from entropax.ops import landscape_similarity
+from entropax.networks import Critic
+from entropax.policies import Actor
+from entropax.replay import Windows
 from entropax.temperature import Fixed
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition
@@ -34,11 +36,11 @@ class SACAdaEntState(eqx.Module):
     plain: PlainState
 
 
-class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
+class SACAdaEnt(AbstractTwoValued[SACAdaEntState]):
     """SAC with plain critics beside the soft ones; at states where the two disagree the actor climbs the plain value.
 
     With Q SAC's critics, P the plain ones, a' one action for the targets of both, and c(s) the similarity of the two
-    landscapes over `samples` actions of the policy (`entropax.ops.landscape_similarity`),
+    landscapes over `samples` actions of the policy (published: `entropax.ops.landscape_similarity`),
 
         y_plain = r + gamma (1 - d) min_j P_j(s', a'),
         V(s, a) = min_j P_j(s, a) where c(s) < threshold, else min_j Q_j(s, a),
@@ -57,9 +59,11 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
     sac: SAC = SAC(temperature=Fixed(0.2))
     """SAC's settings; the plain critics share those of its critics."""
     threshold: float = 0.9
-    """Similarity, in [0, 1], below which a state's value is the plain one; 0 is SAC, above 1 is plain everywhere."""
+    """Similarity below which a state's value is the plain one; 0 is SAC, above 1 is plain everywhere."""
     samples: int = eqx.field(default=100, static=True)
     """Actions of the policy at which the landscapes of a state are compared."""
+    similarity: AbstractSimilarity = AboveLowest()
+    """How alike two landscapes are."""
 
     def __check_init__(self) -> None:
         if self.samples < 2:
@@ -70,9 +74,9 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
                 "switches, 1.01 always does."
             )
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACAdaEntState:
         """Draws the networks, the plain critics apart from the soft ones, and starts the optimisers."""
@@ -106,6 +110,17 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
         """The trained parameters by name; `critic` are the soft ones."""
         return {**self.sac.parameters(state.sac), "plain_critic": state.plain.critics}
 
+    def climbed(self, state: SACAdaEntState) -> Critic:
+        """The soft critics; switched states climb the plain ones."""
+        return state.sac.critics
+
+    def soft_and_plain(
+        self, state: SACAdaEntState, observation: Float[Array, " observation"], action: Float[Array, " action"]
+    ) -> SoftAndPlain:
+        """The least of the soft critics and the least of the plain ones."""
+        ensembles = (state.sac.critics, state.plain.critics)
+        return SoftAndPlain(*(jnp.min(jax.vmap(lambda c: c(observation, action))(one)) for one in ensembles))
+
     def update(
         self, spec: Spec, state: SACAdaEntState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
     ) -> tuple[SACAdaEntState, Metrics]:
@@ -120,7 +135,9 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
 
         # Outside the actor's loss: the decision carries no gradient.
         noise = jax.random.normal(landscape_key, (self.samples, *batch.action[:, 0].shape))
-        similarity = similarities(sac.actor, sac.critics, plain.critics, batch.observation[:, 0], noise)
+        similarity = similarities(
+            self.similarity, sac.actor, sac.critics, plain.critics, batch.observation[:, 0], noise
+        )
         switched = similarity < self.threshold
         value = switched_value(sac.critics, plain.critics, switched)
         sac, policy_metrics = self.sac.improvement_step(spec, sac, value, batch, progress, actor_noise)
@@ -133,19 +150,20 @@ class SACAdaEnt(AbstractAlgorithm[SACAdaEntState]):
 
 
 def similarities(
+    similarity: AbstractSimilarity,
     actor: Actor,
     soft: Critic,
     plain: Critic,
     observations: Float[Array, "batch observation"],
     noise: Float[Array, "sample batch action"],
 ) -> Float[Array, " batch"]:
-    """c(s): how alike the soft and the plain landscape are at each state, over the policy's own actions, in [0, 1]."""
+    """c(s): how alike the soft and the plain landscape are at each state, over the policy's own actions."""
     actions = jax.vmap(lambda e: sample(actor, observations, e)[0])(noise)
 
     def landscapes(critics: Critic) -> Float[Array, "sample batch"]:
         return jax.vmap(lambda a: least_value(critics, observations, a))(actions)
 
-    return jax.vmap(landscape_similarity, in_axes=1)(landscapes(soft), landscapes(plain))
+    return jax.vmap(similarity, in_axes=1)(landscapes(soft), landscapes(plain))
 
 
 def switched_value(soft: Critic, plain: Critic, switched: Bool[Array, " batch"]) -> Value:

@@ -5,14 +5,16 @@ from functools import partial
 import jax
 from jaxtyping import Array, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.algorithms.sac import SAC, SACState
 from entropax.algorithms.soft import least_value, plain_targets, successors
-from entropax.networks import Actor
+from entropax.networks import Critic
+from entropax.policies import Actor
+from entropax.replay import Windows
 from entropax.types import Metrics, Progress, Spec, Transition
 
 
-class SACLite(AbstractAlgorithm[SACState]):
+class SACLite(AbstractSoftActorCritic[SACState]):
     """SAC whose critics learn the return alone: the entropy of a state is worth nothing to the states before it.
 
         y    = r + gamma (1 - d) min_i Q_i(s', a'),
@@ -22,16 +24,16 @@ class SACLite(AbstractAlgorithm[SACState]):
         EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
 
     Example:
-        >>> SACLite(SAC(discount=0.98)).batch_shape()
-        (256, 1)
+        >>> SACLite(SAC(discount=0.98)).data()
+        Windows(batch=256, n_step=1)
     """
 
     sac: SAC = SAC()
     """SAC's settings."""
 
-    def batch_shape(self) -> tuple[int, int]:
-        """Windows that an update takes, and steps of a window: SAC's."""
-        return self.sac.batch_shape()
+    def data(self) -> Windows:
+        """Windows of replayed steps: SAC's."""
+        return self.sac.data()
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> SACState:
         """Draws the networks and starts the optimisers and the temperature law, as SAC does."""
@@ -62,6 +64,10 @@ class SACLite(AbstractAlgorithm[SACState]):
     def parameters(self, state: SACState) -> dict[str, PyTree[Array]]:
         """The trained parameters by name."""
         return self.sac.parameters(state)
+
+    def climbed(self, state: SACState) -> Critic:
+        """The critics."""
+        return state.critics
 
     def update(
         self, spec: Spec, state: SACState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

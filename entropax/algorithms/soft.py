@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from entropax.networks import Actor, Critic
+from entropax.networks import Critic
 from entropax.ops import (
     actor_loss,
     alpha_log_prob,
@@ -21,6 +21,7 @@ from entropax.ops import (
     soft_target,
 )
 from entropax.optimiser import Rate, adam_init, adam_step
+from entropax.policies import Actor
 from entropax.types import Metrics, Transition
 
 Value = Callable[[Float[Array, "batch observation"], Float[Array, "batch action"]], Float[Array, " batch"]]

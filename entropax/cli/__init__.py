@@ -1,6 +1,7 @@
 """The `entropax` command: errors that a person can cause end in one message and exit code 2."""
 
 import difflib
+import functools
 import os
 import signal
 import sys
@@ -9,22 +10,30 @@ from typing import Any
 
 USAGE = """usage: entropax COMMAND ...
 
-  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite)
+  train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac,
+                       soft-q, td3, ddpg, ppo, a2c)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
   diagnose RUN [RUN ...] say what is wrong with a run, of ours or of another library
+  landscape RUN        show soft and plain value over the actions of one state
   entropy --env ID     show what target entropies mean on an environment
-  reproduce collapse   compare temperature laws where SAC collapses
+  reproduce NAME       run an experiment: collapse, toy, bifurcation, control, confounds, threshold,
+                       exploration
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
 Every command explains its flags with --help."""
 
-COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "entropy", "reproduce", "envs", "export")
+COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "landscape", "entropy", "reproduce", "envs", "export")
+EXPERIMENTS = ("toy", "bifurcation", "control", "confounds", "threshold", "exploration")
+"""Those that take a budget, as `entropax.experiments.reproduce` has them."""
 KINDS = {
-    "train": ("algorithm", ("sac", "meta-sac", "sac-adaent", "sac-lite")),
-    "reproduce": ("experiment", ("collapse",)),
+    "train": (
+        "algorithm",
+        ("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "soft-q", "td3", "ddpg", "ppo", "a2c"),
+    ),
+    "reproduce": ("experiment", ("collapse", *EXPERIMENTS)),
 }
 """What the second word of a command names, and the words there are."""
 
@@ -48,11 +57,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(name: str, words: list[str]) -> None:
     import tyro
 
+    from entropax.algorithms.a2c import A2C
+    from entropax.algorithms.ddpg import DDPG
+    from entropax.algorithms.decomposed_sac import DecomposedSAC
     from entropax.algorithms.meta_sac import MetaSAC
+    from entropax.algorithms.ppo import PPO
     from entropax.algorithms.sac import SAC
     from entropax.algorithms.sac_adaent import SACAdaEnt
     from entropax.algorithms.sac_lite import SACLite
-    from entropax.cli import commands, diagnose, entropy, reproduce
+    from entropax.algorithms.soft_q import SoftQ
+    from entropax.algorithms.td3 import TD3
+    from entropax.cli import commands, diagnose, entropy, landscape, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
@@ -62,12 +77,23 @@ def _run(name: str, words: list[str]) -> None:
         "train meta-sac": (commands.Train[MetaSAC], commands.train),
         "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
         "train sac-lite": (commands.Train[SACLite], commands.train),
+        "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
+        "train soft-q": (commands.Train[SoftQ], commands.train),
+        "train ppo": (commands.Train[PPO], commands.train),
+        "train a2c": (commands.Train[A2C], commands.train),
+        "train td3": (commands.Train[TD3], commands.train),
+        "train ddpg": (commands.Train[DDPG], commands.train),
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),
         "diagnose": (diagnose.Diagnose, diagnose.diagnose),
+        "landscape": (landscape.Landscape, landscape.landscape),
         "entropy": (entropy.Entropy, entropy.entropy),
         "reproduce collapse": (reproduce.ReproduceCollapse, reproduce.collapse),
+        **{
+            f"reproduce {name}": (reproduce.Reproduce, functools.partial(reproduce.reproduce, name))
+            for name in EXPERIMENTS
+        },
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),
     }

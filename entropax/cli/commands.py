@@ -1,7 +1,6 @@
 """What each command does: a dataclass of its flags, and a function."""
 
 import dataclasses
-import functools
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -19,6 +18,8 @@ from entropax.loops.fit import resume as resume_run
 from entropax.loops.host_lane import run_episodes
 from entropax.loops.run import Run, load, save_policy
 from entropax.loops.training import Training
+from entropax.networks import HostFunction
+from entropax.policies import HostPolicy
 
 Algorithm = TypeVar("Algorithm")
 
@@ -75,7 +76,7 @@ class Evaluate:
     episodes: int = 10
     """Episodes per seed."""
     stochastic: bool = False
-    """Draw actions from the policy, where the default takes tanh of its mean."""
+    """Draw actions from the policy, where the default takes its mode."""
     seed: int = 0
     """Seed of the first episode's start."""
 
@@ -90,11 +91,15 @@ def evaluate(flags: Evaluate) -> None:
     print("seed  episodes  return mean  return std  length mean")
     for position, seed in enumerate(run.manifest.seeds):
         policy = run.host_policy(position)
-        act = functools.partial(policy.sample, generator=generator) if flags.stochastic else policy.mode
+        act = _sampling(policy, generator) if flags.stochastic else policy.mode
         returns, lengths = run_episodes(environment, act, flags.episodes, flags.seed)
         mean, std = np.mean(returns), np.std(returns)
         print(f"{seed:>4}  {len(returns):>8}  {mean:>11.2f}  {std:>10.2f}  {np.mean(lengths):>11.1f}")
     environment.close()
+
+
+def _sampling(policy: HostPolicy, generator: np.random.Generator) -> HostFunction:
+    return lambda observations: policy.sample(observations, generator)
 
 
 @dataclasses.dataclass

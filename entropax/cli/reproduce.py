@@ -4,6 +4,9 @@ import dataclasses
 import sys
 import time
 from pathlib import Path
+from typing import Literal
+
+from entropax.errors import EntropaxError
 
 
 @dataclasses.dataclass
@@ -40,3 +43,39 @@ def collapse(flags: ReproduceCollapse) -> None:
     print(write_results(cells, flags.root / "collapse.json", command=command))
     print(write_page(cells, dense, flags.root / "collapse.html", command=command))
     print(f"{len(cells)} cells in {time.perf_counter() - started:.0f} s")
+
+
+@dataclasses.dataclass
+class Reproduce:
+    """Run an experiment of docs/experiments.md from training to its page, figures and JSON.
+
+    Stopped, it goes on where it was when it is called again.
+    """
+
+    budget: Literal["small", "full"] = "small"
+    """Small takes minutes on two cores and shows the way; full is the published size, with five seeds or more."""
+    seeds: int | None = None
+    """Seeds of every setting, in place of the budget's."""
+    steps: int | None = None
+    """Environment steps per seed after the warm-up, in place of the budget's; at least 100, in hundreds."""
+    root: Path = Path("runs")
+    """Folder in which the experiment's folder, NAME-BUDGET, is made."""
+
+
+def reproduce(name: str, flags: Reproduce) -> None:
+    """Trains what is not there yet, and writes the pages."""
+    from entropax.experiments.reproduce import EXPERIMENTS
+    from entropax.experiments.reproduce import reproduce as run
+
+    given = {field: value for field in ("seeds", "steps") if (value := vars(flags)[field]) is not None}
+    budget = dataclasses.replace(EXPERIMENTS[name].budgets[flags.budget], **given)
+    if budget.seeds < 1 or budget.steps < 100 or budget.steps % 100:
+        raise EntropaxError(
+            f"--seeds is {budget.seeds} and --steps {budget.steps}: take 1 seed or more, and whole hundreds of steps."
+        )
+    started = time.perf_counter()
+    changed = "".join(f" --{field} {value}" for field, value in given.items())
+    command = f"entropax reproduce {name} --budget {flags.budget}{changed}"
+    for path in run(name, budget, flags.root / f"{name}-{flags.budget}", command=command):
+        print(path)
+    print(f"{time.perf_counter() - started:.0f} s")

@@ -29,10 +29,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
-from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.base import AbstractAlgorithm, AbstractSoftActorCritic
 from entropax.algorithms.soft import values
 from entropax.distributions import tanh_normal_entropy
-from entropax.networks import Actor, Critic
+from entropax.errors import EntropaxError
+from entropax.networks import Critic
+from entropax.policies import AbstractActor, Actor
 
 _NODES, _ = np.polynomial.legendre.leggauss(3)
 _PATH = tuple(float(0.5 * (1 + node)) for node in _NODES)
@@ -43,7 +45,7 @@ _PATH_WEIGHTS = np.asarray([5 / 18, 8 / 18, 5 / 18], np.float32)
 class Snapshot(eqx.Module):
     """One moment of a training run."""
 
-    actor: Actor
+    actor: AbstractActor
     critics: Critic
     """The ensemble that the actor climbs, leaves `[critic, ...]`; the least value counts."""
     alpha: Float[Array, "*dimensions"]
@@ -55,10 +57,11 @@ class Snapshot(eqx.Module):
 def snapshots(
     algorithm: AbstractAlgorithm[Any], learners: PyTree, observations: Float[Array, "seed state observation"]
 ) -> Snapshot:
-    """What is to be kept of several learners, leaves `[seed, ...]` as theirs."""
+    """What is to be kept of several learners of a soft actor-critic, leaves `[seed, ...]` as theirs."""
+    assert isinstance(algorithm, AbstractSoftActorCritic), "only such a policy's entropy is attributed"
 
     def one(learner: PyTree, observations: Float[Array, "state observation"]) -> Snapshot:
-        critics = algorithm.parameters(learner)["critic"]
+        critics = algorithm.climbed(learner)
         return Snapshot(algorithm.actor(learner), critics, algorithm.alpha(learner), observations)
 
     return jax.vmap(one)(learners, observations)
@@ -141,6 +144,9 @@ def attribute(before: Snapshot, after: Snapshot, *, key: Key[Array, ""], pairs: 
     Example:
         >>> attribution = attribute(before, after, key=jax.random.key(0))  # doctest: +SKIP
         >>> attribution.parts.alpha, attribution.errors.alpha  # doctest: +SKIP
+
+    Raises:
+        EntropaxError: the policy is no tanh-Gaussian.
     """
     return total([piece(before, after, key=key, pairs=pairs)])
 
@@ -254,7 +260,7 @@ def _moments(
     pairs: int,
 ) -> _Moments:
     """What both moments' policies and critics do at some states."""
-    policies = [jax.vmap(one.actor)(observations) for one in (before, after)]
+    policies = [jax.vmap(_tanh_gaussian(one.actor))(observations) for one in (before, after)]
     mean, log_sigma = [p.mean for p in policies], [p.log_std for p in policies]
     noise = jax.random.normal(key, (pairs, *mean[0].shape), mean[0].dtype)
     entropy = [[tanh_normal_entropy(m, s) for s in log_sigma] for m in mean]
@@ -274,6 +280,15 @@ def _moments(
         ),
         rise=jnp.stack([rise for rise, _ in slopes], axis=1),
         bend=jnp.stack([bend for _, bend in slopes], axis=1),
+    )
+
+
+def _tanh_gaussian(actor: AbstractActor) -> Actor:
+    if isinstance(actor, Actor):
+        return actor
+    raise EntropaxError(
+        f"The policy is a {type(actor).__name__}, and what moves an entropy is worked out for tanh-Gaussians only. "
+        "Read entropy/per_dimension and entropy/saturation instead."
     )
 
 

@@ -34,6 +34,7 @@ class Dialect:
 
 
 _DUAL = "algorithm.temperature:dual"
+_NOISE = "--algorithm.exploration-noise"
 _CLAMP = f"{_DUAL} algorithm.temperature.band:clamp --algorithm.temperature.band"
 
 ENTROPAX = Dialect(
@@ -59,6 +60,45 @@ AROUND_SAC = Dialect(
     {knob: setting.replace("algorithm.", "algorithm.sac.") for knob, setting in ENTROPAX.settings.items()},
 )
 """For algorithms whose field `sac` has SAC's settings."""
+
+DETERMINISTIC = Dialect(
+    "Entropax",
+    {knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)}
+    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), f"a larger {_NOISE}")
+    | dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), f"a smaller {_NOISE}")
+    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_NOISE}: there is no alpha here"),
+)
+"""For deterministic policies, whose noise is a setting: it stands for what alpha and its target would do."""
+
+_WEIGHT = "--algorithm.entropy-weight"
+
+SOFT_Q = Dialect(
+    "Entropax",
+    {knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)}
+    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA), f"{_WEIGHT} {{}}")
+    | dict.fromkeys((Knob.ALPHA_MINIMUM, Knob.ALPHA_MAXIMUM), f"{_WEIGHT} {{}}, which nothing moves")
+    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_WEIGHT}: nothing moves alpha here")
+    | {Knob.TARGET: "train sac, whose law steers to a target ({}); soft Q-learning has none"},
+)
+"""For soft Q-learning, whose alpha is a setting and whose entropy is not measured."""
+
+ON_POLICY = Dialect(
+    "Entropax",
+    {
+        Knob.ALPHA_RATE: "no law moves the entropy's weight here; it is --algorithm.entropy-coefficient",
+        Knob.INITIAL_ALPHA: "--algorithm.entropy-coefficient {}",
+        Knob.FIXED_ALPHA: "--algorithm.entropy-coefficient {}",
+        Knob.ALPHA_MINIMUM: "--algorithm.entropy-coefficient {}, which nothing moves",
+        Knob.ALPHA_MAXIMUM: "--algorithm.entropy-coefficient {}, which nothing moves",
+        Knob.NO_CLAMP: "nothing: the entropy's weight has no bounds",
+        Knob.TARGET: "train sac, whose law steers to a target ({}); PPO and A2C have none",
+        Knob.CRITIC_RATE: "--algorithm.learning-rate {} (it is the actor's too)",
+        Knob.POLYAK: "nothing: there are no target critics",
+        Knob.EVALUATE: "--evaluate-every {}",
+        Knob.MORE_STEPS: "--steps {}",
+    },
+)
+"""For PPO and A2C, whose entropy has a weight that stays."""
 
 SB3 = Dialect(
     "Stable-Baselines3 or SBX",

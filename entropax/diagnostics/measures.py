@@ -9,8 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
-from entropax.networks import Actor
+from entropax.policies import AbstractActor
 from entropax.types import Bounds, Metrics, Spec, continuous
 
 SATURATED = 0.97
@@ -21,7 +20,7 @@ def policy_measures(
     algorithm: AbstractAlgorithm[Any],
     spec: Spec,
     state: Any,
-    previous: Actor,
+    previous: AbstractActor,
     observations: Float[Array, "batch observation"],
 ) -> Metrics:
     """Entropy and its readings at a batch of states, averaged over the states.
@@ -46,9 +45,8 @@ def policy_measures(
     nats, std, saturation, kl = jax.tree.map(lambda x: jnp.mean(x, axis=0), jax.vmap(at)(observations))
     target, alpha = algorithm.target_entropy(spec, state), algorithm.alpha(state)
     norms = algorithm.parameters(state).items()
-    widest = max_tanh_normal_entropy()
     return {
-        **entropy_readings(bounds, nats, std, saturation, target, widest=widest, sigma_of=sigma_of_entropy),
+        **entropy_readings(bounds, nats, std, saturation, target, widest=actor.max_entropy(), sigma_of=actor.sigma_of),
         "entropy/policy_kl": kl,
         "train/ent_coef": jnp.mean(alpha),
         "train/ent_coef_per_dimension": jnp.broadcast_to(alpha, nats.shape),
@@ -70,11 +68,11 @@ def entropy_readings(
 
     Args:
         bounds: of the actions, in the environment's units.
-        nats: entropy of every dimension, in [-1, 1].
+        nats: entropy of every dimension, in the units of [-1, 1].
         std: of every dimension's action, in [-1, 1].
         saturation: share of every dimension's actions beyond `SATURATED`.
         target: entropy steered to, in nats summed over dimensions; NaN for none.
-        widest: the largest entropy of the policy class, in nats per dimension.
+        widest: the largest entropy of the policy class, in nats per dimension; NaN where there is none.
         sigma_of: the class's sigma, in [-1, 1], for an entropy in nats per dimension.
     """
     total = jnp.sum(nats)

@@ -37,6 +37,9 @@ class Facts:
     """Learning rate of the temperature law on log alpha, the most that Adam moves it by in one update."""
     alpha_band: tuple[float, float] = (math.nan, math.nan)
     """Bounds that the temperature law keeps alpha in."""
+    spread_learned: bool = True
+    """False where a setting fixes how widely the policy draws, as TD3's exploration noise does: it is not learned, so
+    nothing that becomes of its entropy is a fault."""
     discount: float = 0.99
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Returns of policies that need no training, such as the zero action's and the uniform policy's, by name."""
@@ -83,8 +86,9 @@ def per_seed(series: Mapping[str, Series], name: str, seed: int) -> tuple[np.nda
 
 
 def rows_to_judge(series: Mapping[str, Series], facts: Facts) -> list[int]:
-    """Rows per seed that have an entropy; of the metric with most rows where none was logged."""
-    names = ["entropy/nats"] if "entropy/nats" in series else list(series)
+    """Rows per seed that have an entropy; of the metric with most rows where none was measured."""
+    measured = "entropy/nats" in series and not np.isnan(series["entropy/nats"].values).all()
+    names = ["entropy/nats"] if measured else list(series)
     return [max((len(per_seed(series, n, i)[0]) for n in names), default=0) for i in range(len(facts.seeds))]
 
 

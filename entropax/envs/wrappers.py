@@ -1,13 +1,15 @@
-"""Variants of a task: final classes that wrap a task and change its reward, or how it ends."""
+"""Variants of a task: final classes that wrap a task and change its reward, its observation, or how it ends."""
 
 from typing import Any, Generic, TypeVar, final
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from entropax.envs.base import AbstractDynamics, EpisodeState
-from entropax.types import Spec
+from entropax.envs.base import AbstractDynamics, Episodes, EpisodeState
+from entropax.errors import EntropaxError
+from entropax.types import Spec, continuous
 
 State = TypeVar("State")
 
@@ -107,3 +109,104 @@ class TerminalTimeLimit(AbstractDynamics[EpisodeState[State]], Generic[State]):
         task, reward, terminated = self.dynamics.step(state.task, action, key=key)
         time = state.time + 1
         return EpisodeState(task, time), reward, terminated | (time >= self.steps)
+
+
+@final
+class ScaledReward(AbstractDynamics[State], Generic[State]):
+    """Multiplies the reward by `factor`: to a soft method, the same task at the temperature alpha / `factor`.
+
+    What an optimiser meets is not the same: values, losses and gradients scale too.
+    """
+
+    dynamics: AbstractDynamics[State]
+    factor: float = 0.1
+
+    @property
+    def spec(self) -> Spec:
+        """That of the wrapped task."""
+        return self.dynamics.spec
+
+    def initial(self, *, key: Key[Array, ""]) -> State:
+        """As the wrapped task."""
+        return self.dynamics.initial(key=key)
+
+    def observe(self, state: State) -> Float[Array, " observation"]:
+        """As the wrapped task."""
+        return self.dynamics.observe(state)
+
+    def step(
+        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
+    ) -> tuple[State, Float[Array, ""], Any]:
+        """The wrapped task's step, its reward scaled."""
+        state, reward, terminated = self.dynamics.step(state, action, key=key)
+        return state, self.factor * reward, terminated
+
+
+@final
+class NormalisedObservation(AbstractDynamics[State], Generic[State]):
+    """Shows (observation - mean) / deviation, with statistics that stay what they are.
+
+    Fixed statistics keep the task stationary, so that what is in the replay keeps its meaning. `observation_statistics`
+    measures them.
+
+    Raises:
+        EntropaxError: the statistics have another size than the task's observation.
+    """
+
+    dynamics: AbstractDynamics[State]
+    mean: Float[Array, " observation"]
+    deviation: Float[Array, " observation"]
+
+    def __check_init__(self) -> None:
+        size = (self.dynamics.spec.observation_size,)
+        if (self.mean.shape, self.deviation.shape) != (size, size):
+            raise EntropaxError(
+                f"mean and deviation have shapes {self.mean.shape} and {self.deviation.shape}, the task's observations "
+                f"{size}. Measure them on this task: observation_statistics(environment, key=key)."
+            )
+
+    @property
+    def spec(self) -> Spec:
+        """That of the wrapped task."""
+        return self.dynamics.spec
+
+    def initial(self, *, key: Key[Array, ""]) -> State:
+        """As the wrapped task."""
+        return self.dynamics.initial(key=key)
+
+    def observe(self, state: State) -> Float[Array, " observation"]:
+        """The wrapped task's observation, normalised."""
+        return (self.dynamics.observe(state) - self.mean) / self.deviation
+
+    def step(
+        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
+    ) -> tuple[State, Float[Array, ""], Any]:
+        """As the wrapped task."""
+        return self.dynamics.step(state, action, key=key)
+
+
+def observation_statistics(
+    environment: Episodes[Any], *, episodes: int = 100, key: Key[Array, ""]
+) -> tuple[Float[Array, " observation"], Float[Array, " observation"]]:
+    """Mean and standard deviation of each observation entry under uniformly random actions.
+
+    Over as many steps as `episodes` full episodes have; entries that never move get a deviation of 1.
+    """
+    bounds = continuous(environment.spec)
+
+    def episode(key: Key[Array, ""]) -> Float[Array, "steps observation"]:
+        reset_key, key = jax.random.split(key)
+        state, observation = environment.reset(key=reset_key)
+
+        def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, Array]:
+            state, observation = carry
+            act_key, step_key = jax.random.split(key)
+            action = bounds.to_environment(jax.random.uniform(act_key, (bounds.size,), jnp.float32, -1, 1))
+            state, step = environment.step(state, action, key=step_key)
+            return (state, step.observation), observation
+
+        return jax.lax.scan(step, (state, observation), jax.random.split(key, environment.time_limit))[1]
+
+    seen = jax.jit(jax.vmap(episode))(jax.random.split(key, episodes)).reshape(-1, environment.spec.observation_size)
+    deviation = jnp.std(seen, axis=0)
+    return jnp.mean(seen, axis=0), jnp.where(deviation > 0, deviation, 1.0)

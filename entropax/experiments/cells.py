@@ -1,4 +1,4 @@
-"""Cells of a benchmark: a law on a task over seeds, trained into a kept run and measured from its log."""
+"""Cells of an experiment: a method on a task over seeds, trained into a kept run and measured from its log."""
 
 import dataclasses
 from pathlib import Path
@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
 from entropax.diagnostics.window import number
-from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.fit import fit, resume
 from entropax.loops.run import Run, load
 from entropax.loops.training import Training
@@ -23,23 +23,23 @@ FREE = 0.0
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What became of one law on one task; seeds are the last axis.
+    """What became of one method on one task; seeds are the last axis.
 
     Attributes:
         env: task.
-        law: name.
+        method: name.
         steps: environment steps per seed.
         solved: return from which a seed counts as solved.
         returns: `[seeds]` mean return of the last two deterministic evaluations.
         evaluation_steps: `[evaluations]`.
         evaluations: `[evaluations, seeds]` mean deterministic returns.
         rows: `[rows]` steps of the series below.
-        entropy: `[rows, seeds]` nats per dimension.
-        alpha: `[rows, seeds]` reward per nat.
+        entropy: `[rows, seeds]` nats per dimension; NaN where the method logs none.
+        alpha: `[rows, seeds]` reward per nat; NaN where the method logs none.
     """
 
     env: str
-    law: str
+    method: str
     steps: int
     solved: float
     returns: Float[np.ndarray, " seeds"]
@@ -86,7 +86,14 @@ def _half_have(reached: Bool[np.ndarray, "rows seeds"], steps: Float[np.ndarray,
     return median if np.isfinite(median) else float("nan")
 
 
-def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, seeds: int, folder: Path) -> Run:
+def trained(
+    algorithm: AbstractAlgorithm[Any],
+    env: str,
+    training: Training,
+    seeds: int,
+    folder: Path,
+    exploration: Exploration = PLAIN,
+) -> Run:
     """The finished run of a cell: a kept one, one that goes on from its checkpoint, or a new one.
 
     Raises:
@@ -94,8 +101,10 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
     """
     for path in sorted(folder.glob("*/run.json")):
         run = load(path.parent)
-        asked = (to_config(algorithm), to_config(training), tuple(range(seeds)))
-        if (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) != asked:
+        fed = training.fed_by(algorithm.data())
+        asked = (to_config(algorithm), to_config(fed), tuple(range(seeds)), to_config(exploration))
+        kept = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds, to_config(run.exploration))
+        if kept != asked:
             raise EntropaxError(
                 f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."
             )
@@ -103,7 +112,7 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
             return run
         if _has_checkpoint(run):
             return resume(run.path)
-    return fit(algorithm, env, training, seeds=seeds, root=folder)
+    return fit(algorithm, env, training, seeds=seeds, root=folder, exploration=exploration)
 
 
 def finished(run: Run) -> bool:
@@ -120,23 +129,28 @@ def _has_checkpoint(run: Run) -> bool:
     return True
 
 
-def measured(run: Run, env: str, law: str) -> Cell:
-    """Reads a finished run's log."""
+def measured(run: Run, env: str, method: str, solved: float) -> Cell:
+    """Reads a finished run's log; `solved` is the return from which a seed counts as solved."""
     dimensions = len(run.manifest.spec["action"]["low"])
     evaluation_steps, evaluations = run.metrics.series("eval/mean_reward")
     present = np.isfinite(evaluations).all(axis=1)
     evaluation_steps, evaluations = evaluation_steps[present], evaluations[present]
-    rows, entropy = run.metrics.series("entropy/nats")
-    _, alpha = run.metrics.series("train/ent_coef")
+    rows = np.array([row.step for row in run.metrics.rows], float)
     return Cell(
         env=env,
-        law=law,
+        method=method,
         steps=run.training.steps,
-        solved=TASKS[env].solved,
+        solved=solved,
         returns=evaluations[-2:].mean(axis=0),
         evaluation_steps=evaluation_steps.astype(float),
         evaluations=evaluations,
-        rows=rows.astype(float),
-        entropy=entropy / dimensions,
-        alpha=alpha,
+        rows=rows,
+        entropy=_logged(run, "entropy/nats") / dimensions,
+        alpha=_logged(run, "train/ent_coef"),
     )
+
+
+def _logged(run: Run, name: str) -> Float[np.ndarray, "rows seeds"]:
+    """A metric in every row of the log; NaN where it is not there, as with methods that have no entropy."""
+    table, missing = run.metrics, np.full(len(run.manifest.seeds), np.nan)
+    return np.stack([row.values.get(name, missing) for row in table.rows])

@@ -8,6 +8,7 @@ from typing import Any
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.sac import SAC
+from entropax.envs.registry import TASKS as REGISTRY
 from entropax.errors import EntropaxError
 from entropax.experiments.cells import Cell, measured, trained
 from entropax.loops.training import Training
@@ -127,5 +128,5 @@ def collapse(scale: Scale, root: Path) -> list[Cell]:
         for law in scale.laws:
             folder = root / f"{task.env.split('/')[-1]}--{law.replace(' / ', ' by ')}"
             run = trained(contenders[law], task.env, training, scale.seeds, folder)
-            cells.append(measured(run, task.env, law))
+            cells.append(measured(run, task.env, law, REGISTRY[task.env].solved))
     return cells

@@ -49,14 +49,14 @@ def _json(cell: Cell) -> dict[str, Any]:
     def rounded(values: np.ndarray) -> Any:
         return [rounded(row) for row in values] if values.ndim > 1 else [plain(float(value)) for value in values]
 
-    fields = {name: vars(cell)[name] for name in ("env", "law", "steps", "solved")}
+    fields = {"env": cell.env, "law": cell.method, "steps": cell.steps, "solved": cell.solved}
     by_seed = {name: rounded(vars(cell)[name]) for name in ("returns", "evaluation_steps", "evaluations", "rows")}
     middle = {name: rounded(interquartile_mean(vars(cell)[name])) for name in ("entropy", "alpha")}
     return fields | {"seeds": cell.seeds} | by_seed | middle
 
 
 def _about(cells: Sequence[Cell]) -> str:
-    envs, laws = ({vars(cell)[name] for cell in cells} for name in ("env", "law"))
+    envs, laws = ({vars(cell)[name] for cell in cells} for name in ("env", "method"))
     seeds = {cell.seeds for cell in cells}
     return (
         f"{len(envs)} tasks, {len(laws)} laws, {min(seeds)} seeds each. A seed counts as solved by the mean of its "
@@ -74,8 +74,8 @@ def _list(sentences: Sequence[str]) -> str:
 
 def _table(cells: Sequence[Cell]) -> str:
     """A row a law, a column a task: seeds solved, and the interquartile mean return with its interval."""
-    envs, laws = (list(dict.fromkeys(vars(cell)[name] for cell in cells)) for name in ("env", "law"))
-    by_name = {(cell.env, cell.law): cell for cell in cells}
+    envs, laws = (list(dict.fromkeys(vars(cell)[name] for cell in cells)) for name in ("env", "method"))
+    by_name = {(cell.env, cell.method): cell for cell in cells}
     heads = "".join(f'<th scope="col">{page.text(env.removeprefix("entropax/"))}</th>' for env in envs)
     rows = [
         f"<tr><th>{page.text(law)}</th>{''.join(_entry(by_name.get((env, law))) for env in envs)}</tr>" for law in laws
@@ -103,10 +103,10 @@ def _chart(cells: Sequence[Cell], env: str, index: int) -> Chart:
         middle = interquartile_mean(cell.entropy)
         low, high = bootstrap_interval(cell.entropy, generator=np.random.default_rng(0))
         for step, value, below, above in zip(cell.rows, middle, low, high, strict=True):
-            rows.append({"s": int(step), "v": plain(value), "l": plain(below), "h": plain(above), "law": cell.law})
+            rows.append({"s": int(step), "v": plain(value), "l": plain(below), "h": plain(above), "law": cell.method})
     chart = alt.Chart(alt.InlineData(values=rows))
     x = alt.X("s:Q", title=None, scale=alt.Scale(nice=False, zero=False))
-    laws = list(dict.fromkeys(cell.law for cell in cells))
+    laws = list(dict.fromkeys(cell.method for cell in cells))
     colours = [f"var(--run-{number % COLOURS})" for number in range(len(laws))]
     dashes = [[1, 0] if number < COLOURS else [5, 3] for number in range(len(laws))]
     legend = alt.Legend(orient="top", columns=2, symbolOpacity=1, symbolType="stroke", labelLimit=240, columnPadding=24)

@@ -24,21 +24,31 @@ class Difference(NamedTuple):
 
 
 def difference(cell: Cell, reference: Cell) -> Difference:
-    """The difference of the solved shares, with Newcombe's score interval (1998, Stat. Med. 17:873, method 10).
+    """The difference of the solved shares."""
+    counts = ((each.solved_seeds(), each.seeds) for each in (cell, reference))
+    return difference_of_counts(*counts)
+
+
+def difference_of_counts(counted: tuple[int, int], reference: tuple[int, int]) -> Difference:
+    """The difference of two shares, with Newcombe's score interval (1998, Stat. Med. 17:873, method 10).
 
     It joins Wilson's intervals of the two shares. A bootstrap would give no width where all seeds agree.
+
+    Args:
+        counted: How many of a group have something, and how many there are.
+        reference: Likewise, of the group it is compared with.
     """
-    (one, low, high), (other, other_low, other_high) = (_share(each) for each in (cell, reference))
+    (one, low, high), (other, other_low, other_high) = wilson(*counted), wilson(*reference)
     gap = one - other
     return Difference(
         gap, gap - math.hypot(one - low, other_high - other), gap + math.hypot(high - one, other - other_low)
     )
 
 
-def _share(cell: Cell) -> tuple[float, float, float]:
-    """The share of seeds solved, with Wilson's 95 % interval."""
-    interval = binomtest(cell.solved_seeds(), cell.seeds).proportion_ci(0.95, "wilson")
-    return cell.solved_seeds() / cell.seeds, float(interval.low), float(interval.high)
+def wilson(count: int, of: int) -> tuple[float, float, float]:
+    """A share, with Wilson's 95 % interval."""
+    interval = binomtest(count, of).proportion_ci(0.95, "wilson")
+    return count / of, float(interval.low), float(interval.high)
 
 
 _CLAIMS: Mapping[str, str] = {
@@ -53,9 +63,9 @@ _CLAIMS: Mapping[str, str] = {
 def heuristics(cells: Sequence[Cell]) -> list[str]:
     """One sentence a heuristic: on which tasks it solves more or fewer seeds than SAC's default."""
     found = []
-    by_name = {(cell.env, cell.law): cell for cell in cells}
+    by_name = {(cell.env, cell.method): cell for cell in cells}
     for law, words in _CLAIMS.items():
-        having = [cell for cell in cells if cell.law == law and (cell.env, "Dual") in by_name]
+        having = [cell for cell in cells if cell.method == law and (cell.env, "Dual") in by_name]
         parts = [_compared(cell, by_name[cell.env, "Dual"]) for cell in having]
         if parts:
             found.append(f"{words[0].upper()}{words[1:]} solves {'; '.join(parts)}.")
@@ -76,8 +86,8 @@ def pace(cells: Sequence[Cell]) -> list[str]:
     laws = ("Dual", *_CLAIMS)
     found = []
     for env in dict.fromkeys(cell.env for cell in cells):
-        here = [cell for cell in cells if cell.env == env and cell.law in laws]
-        parts = [f"{cell.law}: {_steps(cell.spent_after())}" for cell in here]
+        here = [cell for cell in cells if cell.env == env and cell.method in laws]
+        parts = [f"{cell.method}: {_steps(cell.spent_after())}" for cell in here]
         if len(parts) > 1:
             name = env.removeprefix("entropax/")
             found.append(f"{name}: half of the seeds are below {FREE:g} nats per dimension after: {'; '.join(parts)}.")
@@ -94,13 +104,13 @@ def winners(cells: Sequence[Cell], dense: Sequence[str]) -> list[str]:
     Only tasks on which every law was run count, so that all shares are of the same tasks.
     """
     found = []
-    laws = {cell.law for cell in cells}
-    whole = {cell.env for cell in cells if {other.law for other in cells if other.env == cell.env} == laws}
+    laws = {cell.method for cell in cells}
+    whole = {cell.env for cell in cells if {other.method for other in cells if other.env == cell.env} == laws}
     for kind in ("sparse", "dense"):
         chosen = [cell for cell in cells if cell.env in whole and (cell.env in dense) == (kind == "dense")]
         shares = {
-            law: float(np.mean([cell.solved_seeds() / cell.seeds for cell in chosen if cell.law == law]))
-            for law in dict.fromkeys(cell.law for cell in chosen)
+            law: float(np.mean([cell.solved_seeds() / cell.seeds for cell in chosen if cell.method == law]))
+            for law in dict.fromkeys(cell.method for cell in chosen)
         }
         if shares:
             order = sorted(shares, key=lambda law: -shares[law])

@@ -12,6 +12,8 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import AbstractHostEnvironments, Episodes
 from entropax.envs.gymnasium_adapter import adapt
 from entropax.envs.registry import make
+from entropax.errors import EntropaxError
+from entropax.exploration import Exploration
 from entropax.loops.device_lane import DeviceLane
 from entropax.loops.host_lane import HostLane
 from entropax.loops.lane import AbstractLane
@@ -46,16 +48,28 @@ def make_lanes(
     environment: Environment,
     training: Training,
     groups: Sequence[tuple[int, ...]],
+    exploration: Exploration,
 ) -> list[AbstractLane]:
-    """One lane a group of seeds, dealt to the devices in turn."""
+    """One lane a group of seeds, dealt to the devices in turn.
+
+    Raises:
+        EntropaxError: the environment or the exploration cannot work with the algorithm.
+    """
+    exploration.check(algorithm)
     devices = jax.local_devices()
     lanes: list[AbstractLane] = []
     for index, seeds in enumerate(groups):
         device = devices[index % len(devices)]
         first = build(environment, training.num_envs)
         if isinstance(first, Episodes):
-            lanes.append(DeviceLane(algorithm, first, training, seeds, device))
+            lanes.append(DeviceLane(algorithm, first, training, seeds, device, exploration))
             continue
+        if not exploration.plain():
+            raise EntropaxError(
+                f"{name_of(environment)} runs on the host, where policies act in NumPy and only as they are, so it "
+                f"cannot be explored with {exploration}. Leave the exploration out, or take one of our tasks in JAX "
+                "(`entropax envs`)."
+            )
         rest = [build(environment, training.num_envs) for _ in seeds[1:]]
         host = [first, *(env for env in rest if isinstance(env, AbstractHostEnvironments))]
         evaluation = build(environment, 1)

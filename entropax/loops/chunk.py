@@ -1,15 +1,17 @@
 """The pure loop on a JAX environment: `warm_up` and `chunk` map a carry to a carry; jit, vmap and scan them."""
 
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from entropax import replay as replays
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
+from entropax.exploration import PLAIN, Exploration, ExplorationState
 from entropax.loops.training import Training
 from entropax.loops.update import STARTS, broken_steps, guarded_update, recent_return
 from entropax.replay import Replay
@@ -21,6 +23,7 @@ class Carry(eqx.Module):
 
     learner: PyTree[Array]
     replay: Replay
+    exploration: ExplorationState
     # What the environments are doing now.
     environments: PyTree[Array]
     observation: Float[Array, "envs observation"]
@@ -35,16 +38,30 @@ class Carry(eqx.Module):
 
 
 def begin(
-    algorithm: AbstractAlgorithm[Any], environment: Episodes[Any], training: Training, *, key: Key[Array, ""]
+    algorithm: AbstractAlgorithm[Any],
+    environment: Episodes[Any],
+    training: Training,
+    exploration: Exploration = PLAIN,
+    *,
+    key: Key[Array, ""],
 ) -> Carry:
-    """The carry before the first step."""
-    training.check_window(algorithm.batch_shape()[1])
+    """The carry before the first step.
+
+    Raises:
+        EntropaxError: the exploration does not fit the algorithm.
+    """
+    exploration.check(algorithm)
+    training = training.fed_by(algorithm.data())
     learner_key, reset_key, key = jax.random.split(key, 3)
     spec, n = environment.spec, training.num_envs
     environments, observation = jax.vmap(lambda k: environment.reset(key=k))(jax.random.split(reset_key, n))
+    learner = algorithm.init(spec, key=learner_key)
+    # Far from the numbers that are split off: `split` and `fold_in` draw from one sequence.
+    exploring_key = jax.random.fold_in(learner_key, 2**31)
     return Carry(
-        learner=algorithm.init(spec, key=learner_key),
+        learner=learner,
         replay=replays.empty(spec, n, training.rows),
+        exploration=exploration.init(algorithm, learner, spec, environment.time_limit, n, key=exploring_key),
         environments=environments,
         observation=observation,
         episode_return=jnp.zeros(n, jnp.float32),
@@ -62,14 +79,20 @@ def _starts(environment: Episodes[Any], *, key: Key[Array, ""]) -> Float[Array, 
 
 
 def _step(
-    carry: Carry, environment: Episodes[Any], action: Float[Array, "envs action"], keys: Key[Array, " envs"]
+    carry: Carry,
+    environment: Episodes[Any],
+    exploration: Exploration,
+    action: Float[Array, "envs action"],
+    keys: Key[Array, " envs"],
 ) -> tuple[Carry, Metrics]:
-    """Steps all copies once, stores what is finite, and sums up the episodes that ended."""
+    """Steps all copies once, stores what is finite, and sums up the episodes that ended; a bonus is only stored."""
     bounds = continuous(environment.spec)
     environments, step = jax.vmap(lambda s, a, k: environment.step(s, bounds.to_environment(a), key=k))(
         carry.environments, action, keys
     )
-    rows = replays.pack(transition(carry.observation, action, step))
+    steps = transition(carry.observation, action, step)
+    rewards, bonus = exploration.bonus.rewarded(carry.exploration.bonus, steps)
+    rows = replays.pack(steps._replace(reward=rewards))
     finite = jnp.all(jnp.isfinite(rows), axis=-1)
     ended = step.terminated | step.truncated
     returns, lengths = carry.episode_return + jnp.where(finite, step.reward, 0), carry.episode_length + 1
@@ -94,16 +117,32 @@ def _step(
             recent_return(carry.mean_return, total, episodes),
         ),
     )
-    return carry, metrics
+    return replace(carry, exploration=ExplorationState(carry.exploration.noise, bonus)), metrics
 
 
 def _explore(
-    algorithm: AbstractAlgorithm[Any], carry: Carry, environment: Episodes[Any], keys: Key[Array, "2 envs"]
+    algorithm: AbstractAlgorithm[Any],
+    carry: Carry,
+    environment: Episodes[Any],
+    exploration: Exploration,
+    keys: Key[Array, "2 envs"],
 ) -> tuple[Carry, Metrics]:
-    """One step with actions of the policy."""
+    """One step with exploring actions; where it ended an episode, the noise begins a new one."""
     act_keys, step_keys = keys
-    actions = jax.vmap(lambda o, k: algorithm.act(carry.learner, o, key=k))(carry.observation, act_keys)
-    return _step(carry, environment, actions, step_keys)
+    noise, learner = exploration.noise, carry.learner
+
+    def act(state: Any, observation: Float[Array, " observation"], key: Key[Array, ""]) -> tuple[Array, Any]:
+        return noise.act(algorithm, learner, state, observation, key=key)
+
+    def after(state: Any, ended: Bool[Array, ""], key: Key[Array, ""]) -> Any:
+        fresh = noise.ended(algorithm, learner, state, key=jax.random.fold_in(key, 2**31))
+        return jax.tree.map(lambda new, old: jnp.where(ended, new, old), fresh, state)
+
+    actions, states = jax.vmap(act)(carry.exploration.noise, carry.observation, act_keys)
+    carry, metrics = _step(carry, environment, exploration, actions, step_keys)
+    # An episode has no steps just after the last one's end, and only then.
+    states = jax.vmap(after)(states, carry.episode_length == 0, act_keys)
+    return replace(carry, exploration=ExplorationState(states, carry.exploration.bonus)), metrics
 
 
 def _keys(
@@ -119,14 +158,20 @@ def _keys(
     return jax.vmap(one)(carry.rounds + jnp.arange(rounds))
 
 
-def warm_up(carry: Carry, environment: Episodes[Any], training: Training, rounds: int) -> tuple[Carry, Metrics]:
-    """Rounds of uniformly random actions without updates; metrics are sums over the rounds."""
+def warm_up(
+    carry: Carry,
+    environment: Episodes[Any],
+    training: Training,
+    rounds: int,
+    exploration: Exploration = PLAIN,
+) -> tuple[Carry, Metrics]:
+    """Rounds of uniformly random actions without updates, or no round; metrics are sums over the rounds."""
     size = environment.spec.action.size
 
     def step(carry: Carry, keys: Key[Array, "2 envs"]) -> tuple[Carry, Metrics]:
         act_keys, step_keys = keys
         action = jax.vmap(lambda key: jax.random.uniform(key, (size,), jnp.float32, -1, 1))(act_keys)
-        return _step(carry, environment, action, step_keys)
+        return _step(carry, environment, exploration, action, step_keys)
 
     keys, _ = _keys(carry, training, rounds)
     carry, metrics = jax.lax.scan(step, carry, keys.reshape(-1, *keys.shape[2:]))
@@ -134,24 +179,32 @@ def warm_up(carry: Carry, environment: Episodes[Any], training: Training, rounds
 
 
 def chunk(
-    algorithm: AbstractAlgorithm[Any], carry: Carry, environment: Episodes[Any], training: Training, rounds: int
+    algorithm: AbstractAlgorithm[Any],
+    carry: Carry,
+    environment: Episodes[Any],
+    training: Training,
+    rounds: int,
+    exploration: Exploration = PLAIN,
 ) -> tuple[Carry, Metrics]:
     """Rounds of `train_every` steps and `updates` updates; one long chunk equals two short ones.
 
     Returns:
         The carry, and metrics as sums over the rounds, which `means` turns into what a log shows.
     """
-    spec = environment.spec
+    spec, data = environment.spec, algorithm.data()
+    training = training.fed_by(data)
 
     def one(carry: Carry, keys: tuple[Array, Array]) -> tuple[Carry, tuple[Metrics, Metrics]]:
         step_keys, update_keys = keys
         share = (carry.rounds / training.rounds).astype(jnp.float32)
         progress = Progress(share, carry.mean_return, carry.starts)
-        carry, rollout = jax.lax.scan(lambda c, k: _explore(algorithm, c, environment, k), carry, step_keys)
+        carry, rollout = jax.lax.scan(
+            lambda c, k: _explore(algorithm, c, environment, exploration, k), carry, step_keys
+        )
 
         def update(learner: PyTree[Array], keys: Key[Array, "2"]) -> tuple[PyTree[Array], Metrics]:
             sample_key, key = keys
-            rows = replays.sample(carry.replay, *algorithm.batch_shape(), key=sample_key)
+            rows = data.sample(carry.replay, key=sample_key)
             return guarded_update(algorithm, spec, learner, rows, progress, key=key)
 
         learner, metrics = jax.lax.scan(update, carry.learner, update_keys)

@@ -13,11 +13,12 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot, snapshots
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import Episodes
+from entropax.exploration import Exploration
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
-from entropax.networks import Actor
+from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Metrics, continuous
 
@@ -35,11 +36,14 @@ class DeviceLane(AbstractLane):
         training: Training,
         seeds: tuple[int, ...],
         device: JaxDevice,
+        exploration: Exploration,
     ):
+        training = training.fed_by(algorithm.data())
         self.algorithm, self.environment, self.training = algorithm, environment, training
         self.spec, self.seeds, self.device = environment.spec, seeds, device
+        self.exploration = exploration
         batched = functools.partial(over_seeds, seeds=len(seeds))
-        self._begin = jax.jit(batched(lambda key: begin(algorithm, environment, training, key=key)))
+        self._begin = jax.jit(batched(lambda key: begin(algorithm, environment, training, exploration, key=key)))
         self._programs: dict[tuple[str, int], Any] = {}
         self._batched = batched
         self._measure = jax.jit(batched(self._measures))
@@ -53,9 +57,10 @@ class DeviceLane(AbstractLane):
         """The compiled loop of so many rounds; compiled once, its carry donated so that replay stays in place."""
         if (kind, rounds) not in self._programs:
             algorithm, environment, training = self.algorithm, self.environment, self.training
+            exploration = self.exploration
             run = {
-                "warm_up": lambda c: warm_up(c, environment, training, rounds),
-                "chunk": lambda c: chunk(algorithm, c, environment, training, rounds),
+                "warm_up": lambda c: warm_up(c, environment, training, rounds, exploration),
+                "chunk": lambda c: chunk(algorithm, c, environment, training, rounds, exploration),
             }[kind]
             self._programs[kind, rounds] = jax.jit(self._batched(run), donate_argnums=0)
         return self._programs[kind, rounds]
@@ -80,7 +85,7 @@ class DeviceLane(AbstractLane):
         self._pending = []
         return total
 
-    def _actor(self) -> Actor:
+    def _actor(self) -> AbstractActor:
         return jax.vmap(self.algorithm.actor)(self._carry.learner)
 
     def _states(self, carry: Carry, count: int) -> Float[Array, "state observation"]:
@@ -88,7 +93,7 @@ class DeviceLane(AbstractLane):
         key = jax.random.fold_in(carry.key, -carry.rounds - 1)
         return unpack(replays.sample(carry.replay, count, 1, key=key), self.spec).observation[:, 0]
 
-    def _measures(self, carry: Carry, previous: Actor) -> Metrics:
+    def _measures(self, carry: Carry, previous: AbstractActor) -> Metrics:
         observations = self._states(carry, 256)
         return policy_measures(self.algorithm, self.spec, carry.learner, previous, observations)
 
@@ -98,7 +103,7 @@ class DeviceLane(AbstractLane):
         self._previous = jax.tree.map(jnp.copy, self._actor())
         return {name: np.asarray(value) for name, value in values.items()}
 
-    def actor(self) -> Actor:
+    def actor(self) -> AbstractActor:
         """The policies in NumPy."""
         return jax.tree.map(np.array, self._actor())
 
@@ -111,7 +116,7 @@ class DeviceLane(AbstractLane):
     def _evaluation(self) -> Any:
         environment, bounds = self.environment, continuous(self.spec)
 
-        def episode(actor: Actor, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def episode(actor: AbstractActor, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
             def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, tuple[Array, Array]]:
                 state, observation, alive = carry
                 action = bounds.to_environment(actor(observation).mode())
@@ -125,7 +130,7 @@ class DeviceLane(AbstractLane):
             _, (rewards, alive) = jax.lax.scan(step, first, keys)
             return jnp.sum(rewards), jnp.sum(alive)
 
-        def evaluate(actor: Actor, keys: Key[Array, " episode"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        def evaluate(actor: AbstractActor, keys: Key[Array, " episode"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
             returns, lengths = jax.vmap(lambda key: episode(actor, key))(keys)
             return jnp.mean(returns), jnp.mean(lengths)
 

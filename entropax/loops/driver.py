@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.diagnostics.measures import share_of_soft_value
 from entropax.errors import EntropaxError
 from entropax.loops.lane import AbstractLane, Sums
@@ -63,7 +64,7 @@ class Driver:
         self.rounds = self._logged_rounds = meta["rounds"]
         self._began -= meta["seconds"]
         drop_snapshots_after(self.path, self.step)
-        if self.rounds >= self.training.warmup_rounds and self.step not in snapshot_steps(self.path):
+        if self._looks_back and self.step not in snapshot_steps(self.path):
             self._snapshot()
 
     def save(self) -> None:
@@ -75,8 +76,14 @@ class Driver:
         actors = jax.tree.map(lambda *parts: np.concatenate(parts), *(lane.actor() for lane in self.lanes))
         save_policy(self.path / POLICY, actors, self.run_folder.manifest, self.step)
         self.event("checkpoint", f"step {self.step}")
-        if self.rounds >= self.training.warmup_rounds:
+        if self._looks_back:
             self._snapshot()
+
+    @property
+    def _looks_back(self) -> bool:
+        """Whether there is anything to look back at by now: stored states, and a policy that climbs action values."""
+        begun = self.rounds >= max(self.training.warmup_rounds, 1)
+        return begun and isinstance(self.lanes[0].algorithm, AbstractSoftActorCritic)
 
     def _snapshot(self) -> None:
         """Keeps what there is to look back at; after the checkpoint, which counts for more."""
@@ -99,7 +106,8 @@ class Driver:
                     self._log_row(before, stop)
                 elif self.rounds == self.training.warmup_rounds:
                     self.event("warmup_done", "updates begin")
-                    self._snapshot()
+                    if self._looks_back:
+                        self._snapshot()
                 if stop.requested:
                     self._leave(stop)
                 due = self.training.checkpoint_every
@@ -138,8 +146,9 @@ class Driver:
         seeds = len(sums["rollout/episodes"])
         broken = culprits(sums)
         values = {name: value for name, value in values.items() if not name.startswith(BROKEN)}
-        alpha, entropy = values["train/ent_coef"], values["entropy/nats"]
-        values["entropy/share_of_soft_value"] = share_of_soft_value(alpha, entropy, values["train/q_mean"])
+        if "train/q_mean" in values:
+            alpha, entropy = values["train/ent_coef"], values["entropy/nats"]
+            values["entropy/share_of_soft_value"] = share_of_soft_value(alpha, entropy, values["train/q_mean"])
         now = time.perf_counter()
         done = (self.rounds - self._logged_rounds) * self.training.stride * seeds
         values["time/fps"] = np.full(seeds, done / (now - self._clock))

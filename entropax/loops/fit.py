@@ -1,20 +1,21 @@
 """`fit` and `resume`: train on any environment into a run folder."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.distributions import max_tanh_normal_entropy
 from entropax.errors import EntropaxError
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.assemble import Environment, make_lanes, name_of
 from entropax.loops.devices import cache_compilations, groups, spread
 from entropax.loops.driver import Driver
 from entropax.loops.host_lane import HostLane
 from entropax.loops.lane import AbstractLane
 from entropax.loops.progress import Display
-from entropax.loops.run import Run, load, spec_to_json
+from entropax.loops.run import Run, actors_like, load, spec_to_json
 from entropax.loops.training import Training
 from entropax.runs import (
     MetricsLog,
@@ -34,6 +35,7 @@ def fit(
     seeds: int | Sequence[int] = 1,
     root: str | Path = "runs",
     progress: bool = True,
+    exploration: Exploration = PLAIN,
 ) -> Run:
     """Trains an algorithm and keeps everything in a run folder.
 
@@ -44,6 +46,7 @@ def fit(
         seeds: how many seeds (0, 1, …), or which. They train beside one another.
         root: folder in which the run's folder is made.
         progress: whether to show a progress bar.
+        exploration: noise on the actions and rewards of the learner's own, on a JAX environment.
 
     Returns:
         The finished run.
@@ -57,20 +60,22 @@ def fit(
         >>> run = entropax.fit(entropax.SAC(), "Pendulum-v1", entropax.Training(steps=5_000), seeds=2)
         >>> run.policy(run_observation)  # doctest: +SKIP
     """
-    training = Training() if training is None else training
+    training = (Training() if training is None else training).fed_by(algorithm.data())
     chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
     if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
         raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
     prepare(len(chosen))
-    lanes = make_lanes(algorithm, environment, training, groups(chosen))
+    lanes = make_lanes(algorithm, environment, training, groups(chosen), exploration)
     backend = "gymnasium" if isinstance(lanes[0], HostLane) else "jax"
+    widest = actors_like(algorithm, lanes[0].spec, 1).max_entropy()
     manifest = new_manifest(
         algorithm=to_config(algorithm),
         environment={"id": name_of(environment), "backend": backend, "num_envs": training.num_envs},
         training=to_config(training),
         seeds=chosen,
         spec=spec_to_json(lanes[0].spec),
-        baselines={"entropy_maximum_per_dimension": max_tanh_normal_entropy()},
+        baselines={} if math.isnan(widest) else {"entropy_maximum_per_dimension": widest},
+        exploration=None if exploration.plain() else to_config(exploration),
     )
     hint = f"{type(algorithm).__name__.lower()}-{name_of(environment)}"
     path = create_run(Path(root), hint, manifest)
@@ -102,7 +107,7 @@ def resume(path: str | Path, *, environment: Environment | None = None, progress
     meta, _ = read_checkpoint_meta(run.path)
     chosen = [tuple(group) for group in meta["groups"]]
     source = run.manifest.environment["id"] if environment is None else environment
-    lanes = make_lanes(run.algorithm, source, training, chosen)
+    lanes = make_lanes(run.algorithm, source, training, chosen, run.exploration)
     like = [lane.like(one) for lane, one in zip(lanes, meta["lanes"], strict=True)]
     state = restore_checkpoint(run.path, like)
     _drive(run, lanes, training, progress, "resume", state)

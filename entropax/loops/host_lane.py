@@ -25,7 +25,7 @@ from entropax.loops.host_seed import HostSeed
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
-from entropax.networks import Actor, HostPolicy
+from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Progress, continuous, unknown_progress
 
@@ -44,12 +44,13 @@ class HostLane(AbstractLane):
         seeds: tuple[int, ...],
         device: JaxDevice,
     ):
-        self.batch, self.window = algorithm.batch_shape()
-        training.check_window(self.window)
+        data = algorithm.data()
+        training = training.fed_by(data)
+        self.shape = data.shape(training.num_envs)
         self.algorithm, self.training, self.device = algorithm, training, device
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
         self.warnings = environments[0].warnings
-        self.workers = [HostSeed(e, training, s) for e, s in zip(environments, seeds, strict=True)]
+        self.workers = [HostSeed(e, training, data, s) for e, s in zip(environments, seeds, strict=True)]
         self.rounds = 0
         self._started: list[int] = []
         self._keys = seed_keys(seeds, device)
@@ -76,7 +77,7 @@ class HostLane(AbstractLane):
     def _metric_names(self) -> tuple[str, ...]:
         one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._learner)
         width = self.workers[0].replay.rows.shape[-1]
-        rows = jax.ShapeDtypeStruct((self.batch, self.window, width), jnp.float32)
+        rows = jax.ShapeDtypeStruct((*self.shape, width), jnp.float32)
         key = jax.eval_shape(lambda: jax.random.key(0))
         _, metrics = jax.eval_shape(self._one_update, one, rows, unknown_progress(self.spec), key)
         return tuple(sorted(metrics))
@@ -113,12 +114,12 @@ class HostLane(AbstractLane):
 
     def advance(self, rounds: int) -> None:
         """Rounds of acting, stepping and updating; the last update may still run when it returns."""
-        shape = (self.training.updates, self.batch)
+        updates, coming = self.training.updates, self.training.train_every
         for _ in range(rounds):
             if self.training.acting == "newest":
                 self._refresh()
             progress = self._progress()
-            draws = [w.draw(shape, self.window, self.training.train_every) for w in self.workers]
+            draws = [worker.draw(updates, coming) for worker in self.workers]
             launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
             if launched:
                 self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)
@@ -163,7 +164,9 @@ class HostLane(AbstractLane):
             worker.hand_over()
         return list(self.workers[0].sums)
 
-    def _measures(self, leaves: list[Array], previous: Actor, rows: Float[Array, "batch width"]) -> dict[str, Array]:
+    def _measures(
+        self, leaves: list[Array], previous: AbstractActor, rows: Float[Array, "batch width"]
+    ) -> dict[str, Array]:
         learner = jax.tree.unflatten(self._structure, leaves)
         observations = unpack(rows, self.spec).observation
         return policy_measures(self.algorithm, self.spec, learner, previous, observations)
@@ -179,7 +182,7 @@ class HostLane(AbstractLane):
         self._previous = jax.tree.map(jnp.copy, jax.vmap(self.algorithm.actor)(self._learner))
         return {name: np.asarray(value) for name, value in values.items()}
 
-    def actor(self) -> Actor:
+    def actor(self) -> AbstractActor:
         """The policies in NumPy."""
         return jax.tree.map(np.array, jax.vmap(self.algorithm.actor)(self._learner))
 
@@ -229,17 +232,17 @@ class HostLane(AbstractLane):
 class _Mirror:
     """The actors on the host: NumPy views into one buffer a seed, so that a copy is one assignment."""
 
-    def __init__(self, actors: Actor):
+    def __init__(self, actors: AbstractActor):
         leaves, structure = jax.tree.flatten(actors)
         seeds = leaves[0].shape[0]
         self._buffer = np.concatenate([leaf.reshape(seeds, -1) for leaf in leaves], axis=1)
         ends = np.cumsum([0] + [leaf[0].size for leaf in leaves])
 
-        def views(row: np.ndarray) -> Actor:
+        def views(row: np.ndarray) -> AbstractActor:
             parts = zip(leaves, ends[:-1], ends[1:], strict=True)
             return jax.tree.unflatten(structure, [row[a:b].reshape(leaf.shape[1:]) for leaf, a, b in parts])
 
-        self.policies = [HostPolicy(views(row)) for row in self._buffer]
+        self.policies = [views(row).on_host() for row in self._buffer]
 
     def copy(self, flat: np.ndarray) -> None:
         """Takes in raveled actors `[seeds, parameters]`."""

@@ -8,8 +8,8 @@ import numpy as np
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STARTS, STEP_CULPRITS, broken_steps, recent_return
-from entropax.networks import HostPolicy
-from entropax.replay import Draw, HostReplay, pack
+from entropax.policies import HostPolicy
+from entropax.replay import AbstractData, Draw, HostReplay, pack
 from entropax.types import continuous, transition
 
 _NOTHING = {
@@ -24,8 +24,8 @@ _NOTHING = {
 class HostSeed:
     """Steps a seed's environments and keeps what they return; NumPy only."""
 
-    def __init__(self, environments: AbstractHostEnvironments, training: Training, seed: int):
-        self.environments, self.seed = environments, seed
+    def __init__(self, environments: AbstractHostEnvironments, training: Training, data: AbstractData, seed: int):
+        self.environments, self.data, self.seed = environments, data, seed
         self.bounds = continuous(environments.spec)
         self.replay = HostReplay(environments.spec, training.num_envs, training.rows)
         self.generator = np.random.default_rng([seed, 1])
@@ -86,18 +86,18 @@ class HostSeed:
             self._restarts += 1
             self._start()
 
-    def draw(self, shape: tuple[int, ...], window: int, coming: int) -> Draw:
-        """Chooses windows among the stored steps and the `coming` ones of each environment."""
-        return self.replay.draw(shape, window, self.generator, coming)
+    def draw(self, updates: int, coming: int) -> Draw:
+        """Chooses a round's batches among the stored steps and the `coming` ones of each environment."""
+        return self.data.draw(self.replay, updates, self.generator, coming)
 
     def read(self, draw: Draw) -> np.ndarray:
-        """The rows of a draw, `[*shape, window, width]`, after the steps that it counted on.
+        """The rows of a draw, `[updates, batch, window, width]`, after the steps that it counted on.
 
         Chosen anew where one of those was not stored, being broken or a vector environment's step of resetting.
         """
         if (self.replay.cursor == draw.cursor).all():
             return self.replay.read(draw)
-        return self.replay.sample(draw.env.shape, draw.slots.shape[-1], self.generator)
+        return self.replay.read(self.draw(len(draw.env), 0))
 
     def hand_over(self) -> None:
         """Moves what the episodes summed up to into `sums` and starts anew."""

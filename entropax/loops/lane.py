@@ -10,7 +10,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot
 from entropax.loops.devices import JaxDevice
 from entropax.loops.training import Training
-from entropax.networks import Actor
+from entropax.policies import AbstractActor
 from entropax.types import Spec
 
 Sums = dict[str, np.ndarray]
@@ -50,12 +50,15 @@ class AbstractLane(abc.ABC):
         """`policy_measures` on stored states, `[seeds]` or `[seeds, action]` each."""
 
     @abc.abstractmethod
-    def actor(self) -> Actor:
+    def actor(self) -> AbstractActor:
         """The policies in NumPy, leaves `[seeds, ...]`."""
 
     @abc.abstractmethod
     def snapshot(self) -> Snapshot:
-        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]`."""
+        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]`.
+
+        Only of an algorithm that has action values.
+        """
 
     @abc.abstractmethod
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:

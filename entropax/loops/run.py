@@ -10,8 +10,9 @@ import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.training import Training
-from entropax.networks import Actor, HostPolicy
+from entropax.policies import AbstractActor, HostPolicy
 from entropax.runs import (
     MetricsTable,
     RunManifest,
@@ -58,6 +59,11 @@ class Run:
         return from_config(self.manifest.training)
 
     @property
+    def exploration(self) -> Exploration:
+        """Noise and bonus that it explored with."""
+        return PLAIN if self.manifest.exploration is None else from_config(self.manifest.exploration)
+
+    @property
     def spec(self) -> Spec:
         """Sizes and bounds of the environment."""
         return spec_from_json(self.manifest.spec)
@@ -68,7 +74,7 @@ class Run:
         return read_metrics(self.path)
 
     @functools.cached_property
-    def actors(self) -> Actor:
+    def actors(self) -> AbstractActor:
         """The newest policies in NumPy, leaves `[seeds, ...]`.
 
         Raises:
@@ -81,7 +87,7 @@ class Run:
             )
         return load_policy(self.path / POLICY, actors_like(self.algorithm, self.spec, len(self.manifest.seeds)))[0]
 
-    def actor(self, seed: int = 0) -> Actor:
+    def actor(self, seed: int = 0) -> AbstractActor:
         """The policy of the seed at this position among the run's seeds, in NumPy."""
         count = len(self.manifest.seeds)
         if not 0 <= seed < count:
@@ -91,7 +97,7 @@ class Run:
     def host_policy(self, seed: int = 0) -> HostPolicy:
         """The same policy as functions of NumPy batches, made once."""
         if seed not in self._host_policies:
-            self._host_policies[seed] = HostPolicy(self.actor(seed))
+            self._host_policies[seed] = self.actor(seed).on_host()
         return self._host_policies[seed]
 
     @functools.cached_property
@@ -112,13 +118,13 @@ class Run:
         return actions.reshape(*observation.shape[:-1], bounds.size)
 
 
-def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> Actor:
+def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> AbstractActor:
     """Shapes of the actors of so many seeds."""
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), seeds))
     return jax.eval_shape(jax.vmap(lambda key: algorithm.actor(algorithm.init(spec, key=key))), keys)
 
 
-def save_policy(path: Path, actors: Actor, manifest: RunManifest, step: int) -> None:
+def save_policy(path: Path, actors: AbstractActor, manifest: RunManifest, step: int) -> None:
     """Writes policies with all that is needed to use them."""
     description = {
         "algorithm": manifest.algorithm,

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from entropax.algorithms.base import AbstractSoftActorCritic
 from entropax.diagnostics.attribution import Piece, Snapshot, piece, snapshots, total
 from entropax.diagnostics.changes import RunAttribution
 from entropax.errors import EntropaxError
@@ -111,6 +112,11 @@ def read_snapshots(run: Run, step: int) -> list[Snapshot]:
 
 
 def _two_or_more(run: Run) -> list[int]:
+    if not isinstance(run.algorithm, AbstractSoftActorCritic):
+        raise EntropaxError(
+            f"{run.path} has no snapshots: what moved the entropy is read from the action values that a policy climbs "
+            f"against its entropy, and {type(run.algorithm).__name__} has none. Take a run of SAC or of its family."
+        )
     kept = snapshot_steps(run.path)
     if len(kept) < 2:
         raise EntropaxError(

@@ -7,6 +7,7 @@ from jaxtyping import Array, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.training import Training
 from entropax.loops.update import means
@@ -14,7 +15,12 @@ from entropax.types import Metrics
 
 
 def train(
-    algorithm: AbstractAlgorithm[Any], environment: Episodes[Any], training: Training, *, key: Key[Array, ""]
+    algorithm: AbstractAlgorithm[Any],
+    environment: Episodes[Any],
+    training: Training,
+    exploration: Exploration = PLAIN,
+    *,
+    key: Key[Array, ""],
 ) -> tuple[Carry, Metrics]:
     """Trains on a JAX environment without touching the host: `jit` it, `vmap` it over keys and over algorithms.
 
@@ -33,13 +39,14 @@ def train(
         >>> metrics["rollout/ep_rew_mean"].shape
         (4, 1)
     """
-    carry = begin(algorithm, environment, training, key=key)
-    carry, _ = warm_up(carry, environment, training, training.warmup_rounds)
+    training = training.fed_by(algorithm.data())
+    carry = begin(algorithm, environment, training, exploration, key=key)
+    carry, _ = warm_up(carry, environment, training, training.warmup_rounds, exploration)
     rounds = training.every(training.log_every)
     chunks = max(-(-(training.rounds - training.warmup_rounds) // rounds), 1)
 
     def logged(carry: Carry, _: None) -> tuple[Carry, Metrics]:
-        carry, sums = chunk(algorithm, carry, environment, training, rounds)
+        carry, sums = chunk(algorithm, carry, environment, training, rounds, exploration)
         return carry, means(sums)
 
     return jax.lax.scan(logged, carry, length=chunks)

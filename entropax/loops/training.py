@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal
 
 from entropax.errors import EntropaxError
+from entropax.replay import AbstractData
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,17 +58,42 @@ class Training:
                 f"need a ring of at least 2 each. Set capacity to {2 * self.num_envs} or more."
             )
 
-    def check_window(self, n_step: int) -> None:
-        """Refuses windows longer than the steps that a ring holds when the first batch is drawn.
+    def fed_by(self, data: AbstractData) -> "Training":
+        """The counts as an algorithm fed with this data needs them: some of them may be no choice with it.
+
+        What is dictated overrides a default; applied twice, it changes nothing more.
 
         Raises:
-            EntropaxError: `n_step` exceeds the warm-up of one environment copy, or the room of its ring.
+            EntropaxError: another value than the default was asked for where the data dictates one, or the first batch
+                is longer than what a ring then holds.
+
+        Example:
+            >>> Training(num_envs=4).fed_by(Rollout(512)).stride
+            2048
         """
-        held = min(self.warmup_rounds * self.train_every, self.rows // self.num_envs)
-        if n_step > held:
+        dictated = data.dictates(self.num_envs)
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name, value in dictated.items():
+            if vars(self)[name] not in (defaults[name], value):
+                raise EntropaxError(
+                    f"Training: {name} is {vars(self)[name]}, but this algorithm learns from {data} and from nothing "
+                    f"else, so it can only be {value}. Leave {name} out; the length of a rollout is the algorithm's."
+                )
+        fed = dataclasses.replace(self, **dictated)
+        fed.check_first(data.first())
+        return fed
+
+    def check_first(self, steps: int) -> None:
+        """Refuses a first batch longer than the steps that a ring holds when it is drawn.
+
+        Raises:
+            EntropaxError: `steps` exceed the warm-up of one environment copy, or the room of its ring.
+        """
+        held = min(max(self.warmup_rounds, 1) * self.train_every, self.rows // self.num_envs)
+        if steps > held:
             raise EntropaxError(
-                f"n_step is {n_step}, but the first batch is drawn when each environment copy has {held} steps in "
-                f"the replay. Set warmup and capacity to {n_step * self.num_envs} or more."
+                f"n_step is {steps}, but the first batch is drawn when each environment copy has {held} steps in "
+                f"the replay. Set warmup and capacity to {steps * self.num_envs} or more."
             )
 
     @property
@@ -83,8 +109,8 @@ class Training:
 
     @property
     def warmup_rounds(self) -> int:
-        """Rounds without updates, at least one, so that a first batch can be drawn."""
-        return max(-(-self.warmup // self.stride), 1)
+        """Rounds without updates, of random actions."""
+        return -(-self.warmup // self.stride)
 
     @property
     def rounds(self) -> int:

@@ -1,4 +1,4 @@
-"""Losses of the soft actor-critic, elementwise: the batch mean is the caller's."""
+"""Losses of soft actor-critics and of policy gradients, elementwise: the batch mean is the caller's."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -44,3 +44,17 @@ def temperature_loss_alpha(
     Its derivative by log alpha is alpha (H - H_target): it vanishes with alpha.
     """
     return jnp.exp(log_alpha) * (entropy - target)
+
+
+def clipped_surrogate(
+    log_ratio: Float[Array, "*axes"], advantage: Float[Array, "*axes"], clip: float | Float[Array, ""]
+) -> Float[Array, "*axes"]:
+    """min(r A, clip(r, 1 - epsilon, 1 + epsilon) A), r = pi / pi_old, equation 7 of arXiv 1707.06347; to be maximised.
+
+    Args:
+        log_ratio: log pi(a|s) - log pi_old(a|s) in nats.
+        advantage: of the action.
+        clip: epsilon; where the ratio has left [1 - epsilon, 1 + epsilon] to the advantage's gain, the gradient is 0.
+    """
+    ratio = jnp.exp(log_ratio)
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)

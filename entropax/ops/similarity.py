@@ -28,3 +28,30 @@ def landscape_similarity(one: Float[Array, " sample"], other: Float[Array, " sam
     one, other = one - jnp.min(one), other - jnp.min(other)
     norms = [jnp.maximum(jnp.sqrt(jnp.sum(x * x)), _LEAST_NORM) for x in (one, other)]
     return jnp.sum(one * other) / (norms[0] * norms[1])
+
+
+def ranking_agreement(one: Float[Array, " sample"], other: Float[Array, " sample"]) -> Float[Array, ""]:
+    """The share of pairs of actions that two landscapes rank alike, each pair weighted by both of its gaps.
+
+    With gaps d_ij of one landscape and e_ij of the other over all pairs, 1/2 (1 + sum d_ij e_ij / sum |d_ij e_ij|): the
+    probability of concordance that Kendall's tau (1938, Biometrika 30:81) counts, but a near tie weighs little.
+
+    Args:
+        one: values of some actions at one state, reward.
+        other: what another critic says of the same actions, reward.
+
+    Returns:
+        A number in [0, 1], the same for any shift and positive scale of either landscape: 1 where every pair is ranked
+        alike, or a landscape is flat and ranks nothing; 0 where all are ranked against one another; about a half where
+        the landscapes have nothing to do with each other.
+
+    Example:
+        >>> float(ranking_agreement(jnp.array([0.0, 1.0, 2.0]), jnp.array([5.0, 6.0, 9.0])))
+        1.0
+        >>> float(ranking_agreement(jnp.array([0.0, 1.0, 2.0]), jnp.array([9.0, 6.0, 5.0])))
+        0.0
+    """
+    products = (one[:, None] - one[None]) * (other[:, None] - other[None])
+    weight = jnp.sum(jnp.abs(products))
+    balance = jnp.where(weight > 0, jnp.sum(products) / jnp.where(weight > 0, weight, 1.0), 1.0)
+    return 0.5 * (1 + balance)

@@ -1,6 +1,9 @@
 """Bootstrap targets: what a critic is regressed on."""
 
+import math
+
 import jax.numpy as jnp
+from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Int
 
 
@@ -33,6 +36,27 @@ def plain_target(
     et al. 2025, arXiv 2506.05615). Arguments and result as `soft_target`'s.
     """
     return reward + discount * next_q_min
+
+
+def soft_value_by_sampling(
+    q: Float[Array, "*axes sample"], log_proposal: Float[Array, "*axes sample"], alpha: float | Float[Array, ""]
+) -> Float[Array, "*axes"]:
+    """Soft value V = alpha log E_q[exp(Q(s, a) / alpha) / q(a)], equation 10 of arXiv 1702.08165, by its sample mean.
+
+    The mean is right on average before the logarithm, so V comes out too small on average after it, the less the more
+    samples there are.
+
+    Args:
+        q: Q(s, a_k) of actions drawn from a proposal q, reward.
+        log_proposal: log q(a_k) in nats; -d log 2 for uniform actions in [-1, 1]^d.
+        alpha: temperature, reward per nat.
+
+    Example:
+        >>> half = jnp.full(4, -jnp.log(2.0))  # a flat Q of 1 over [-1, 1]: the value has its entropy, log 2, in it
+        >>> round(float(soft_value_by_sampling(jnp.ones(4), half, 0.5)), 4)
+        1.3466
+    """
+    return alpha * (logsumexp(q / alpha - log_proposal, axis=-1) - math.log(q.shape[-1]))
 
 
 def n_step_return(

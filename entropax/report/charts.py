@@ -83,7 +83,8 @@ SMALL = (
 
 def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
     """Seeds, interquartile mean and interval of one metric over all runs that have it; None where none has."""
-    having = [(run, _scaled(plot, run)) for run in runs if run.has(plot.metric)]
+    scaled = [(run, _scaled(plot, run)) for run in runs if run.has(plot.metric)]
+    having = [(run, series) for run, series in scaled if np.isfinite(series.values).any()]
     if not having:
         return None
     points = points_per_series(sum(len(run.facts.seeds) for run, _ in having))

@@ -24,7 +24,19 @@
       console.error(error);
     });
   }
+  // Where a page has a selector, the screen shows one part at a time; print, and a page without scripts, show all.
+  const choose = document.querySelector("select.choose");
+  function show() {
+    document.querySelectorAll("[data-choice]").forEach(function (part) {
+      part.classList.toggle("other", part.dataset.choice !== choose.value);
+    });
+    window.dispatchEvent(new Event("resize"));
+  }
   Promise.all(Object.keys(charts).map(draw)).then(function () {
+    if (choose) {
+      choose.addEventListener("change", show);
+      show();
+    }
     document.documentElement.dataset.drawn = String(document.querySelectorAll(".plot svg").length);
     window.dispatchEvent(new Event("resize"));
   });

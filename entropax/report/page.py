@@ -247,6 +247,7 @@ def _settings(run: Run) -> dict[str, Any]:
         "algorithm": manifest.algorithm,
         "environment": {**manifest.environment, "spec": manifest.spec},
         "training": {**manifest.training, "seeds": ", ".join(map(str, manifest.seeds))},
+        **({} if manifest.exploration is None else {"exploration": manifest.exploration}),
         "versions": {**manifest.versions, "commit": manifest.commit or "none", "created": manifest.created},
     }
 

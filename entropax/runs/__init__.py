@@ -6,6 +6,7 @@ from entropax.runs.checkpoint import (
     CheckpointWriteError,
     read_checkpoint_meta,
     restore_checkpoint,
+    restore_part,
     save_checkpoint,
 )
 from entropax.runs.configuration import from_config, known_types, to_config
@@ -45,6 +46,7 @@ __all__ = [
     "read_metrics",
     "read_policy_description",
     "restore_checkpoint",
+    "restore_part",
     "save_checkpoint",
     "save_snapshot",
     "snapshot_steps",

@@ -10,9 +10,12 @@ import os
 import re
 import secrets
 import shutil
+from collections.abc import Container
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import jax
+import numpy as np
 from jaxtyping import PyTree
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -203,9 +206,34 @@ def restore_checkpoint(folder: Path, like: PyTree) -> tuple[PyTree, dict[str, An
         EntropaxError: it belongs to another configuration, or a newer version wrote it.
     """
     newest, content, older = _newest(folder)
+    records = read_records(content["leaves"])
+    return fill(like, _tensors(newest, records, older), records), content["meta"], newest.step
+
+
+def restore_part(folder: Path, like: PyTree) -> tuple[PyTree, int]:
+    """Restores some leaves of the newest checkpoint: what a reader wants who has no use for a replay.
+
+    Args:
+        folder: the run folder.
+        like: a part of the saved state's structure, whose leaves have the key paths that they have in the whole.
+
+    Returns:
+        The part, and the checkpoint's step.
+
+    Raises:
+        CheckpointReadError: there is no checkpoint, or the newest is damaged (the message names an older whole one).
+        EntropaxError: it lacks one of the leaves, or has it in another form.
+    """
+    newest, content, older = _newest(folder)
+    wanted = {jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(like)}
+    records = {name: record for name, record in read_records(content["leaves"]).items() if name in wanted}
+    return fill(like, _tensors(newest, records, older), records), newest.step
+
+
+def _tensors(place: _Place, names: Container[str], older: list[_Place]) -> dict[str, np.ndarray]:
+    """Stored memory by key path."""
     try:
-        with safe_open(newest.path / _STATE, framework="np") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with safe_open(place.path / _STATE, framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if name in names}  # noqa: SIM118
     except (OSError, SafetensorError) as cause:
         raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(older)}") from cause
-    return fill(like, tensors, read_records(content["leaves"])), content["meta"], newest.step

@@ -43,6 +43,8 @@ class RunManifest:
     """ISO 8601 with the offset from UTC."""
     baselines: dict[str, float]
     """Numbers a reader needs, such as `entropy_maximum_per_dimension` in nats."""
+    exploration: dict[str, Any] | None = None
+    """Nested configuration of noise and bonus; None, and not in the file, where the policy explores as it is."""
 
 
 def installed_versions() -> dict[str, str]:
@@ -73,6 +75,7 @@ def new_manifest(
     seeds: tuple[int, ...],
     spec: dict[str, Any],
     baselines: dict[str, float],
+    exploration: dict[str, Any] | None = None,
 ) -> RunManifest:
     """A manifest of a run that starts now, with this process's command, versions and commit."""
     return RunManifest(
@@ -86,6 +89,7 @@ def new_manifest(
         commit=current_commit(),
         created=datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         baselines=baselines,
+        exploration=exploration,
     )
 
 
@@ -114,7 +118,10 @@ def create_run(root: Path, hint: str, manifest: RunManifest) -> Path:
             attempt += 1
         except OSError as cause:
             raise RunWriteError(explain(folder, cause)) from cause
-    write_json(folder / _FILE, {"schema": SCHEMA, **dataclasses.asdict(manifest)})
+    content = dataclasses.asdict(manifest)
+    if manifest.exploration is None:
+        del content["exploration"]
+    write_json(folder / _FILE, {"schema": SCHEMA, **content})
     return folder
 
 
@@ -133,6 +140,7 @@ def read_manifest(path: Path) -> RunManifest:
         content = check_schema(json.loads(file.read_text()), SCHEMA, file)
     except (OSError, json.JSONDecodeError, UnicodeDecodeError) as cause:
         raise EntropaxError(f"{file} is not valid JSON: {cause}. Restore it from a backup.") from cause
+    content = {"exploration": None, **content}
     names = {field.name for field in dataclasses.fields(RunManifest)}
     if names ^ (content.keys() - {"schema"}):
         wrong = sorted(names ^ (content.keys() - {"schema"}))

@@ -15,8 +15,28 @@ import numpy as np
 import pytest
 
 import entropax
-from entropax import SAC, Dense, Dual, Fixed, LayerNormed, MetaSAC, SACAdaEnt, SACLite, Scheduled
+from entropax import (
+    A2C,
+    DDPG,
+    PPO,
+    SAC,
+    TD3,
+    ClippedGaussian,
+    DecomposedSAC,
+    Dense,
+    Dual,
+    Fixed,
+    LayerNormed,
+    MetaSAC,
+    SACAdaEnt,
+    SACLite,
+    Scheduled,
+    SoftQ,
+    TanhGaussian,
+)
+from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
+from entropax.algorithms.ppo import AsEstimated
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
 from entropax.replay import pack
@@ -35,13 +55,22 @@ from entropax.temperature import (
 from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
-BATCH = 16
+BATCH, ENVS = 16, 3
 PROGRESS = unknown_progress(SPEC)
 
 
 def _sac(torso=Dense((8, 8)), **settings) -> SAC:  # noqa: B008, modules are immutable
     return SAC(torso=torso, batch_size=BATCH, actor_learning_rate=1e-3, critic_learning_rate=1e-3, **settings)
 
+
+SMALL = Dense((8, 8))
+ON_POLICY = {"torso": SMALL, "policy": TanhGaussian(SMALL), "entropy_coefficient": 0.01}
+DETERMINISTIC = {
+    "torso": Dense((8, 8)),
+    "batch_size": BATCH,
+    "actor_learning_rate": 1e-3,
+    "critic_learning_rate": 1e-3,
+}
 
 VARIANTS = {
     "default": _sac(),
@@ -66,18 +95,30 @@ VARIANTS = {
     "sac-adaent": SACAdaEnt(_sac(temperature=Fixed(0.2)), samples=7),
     "sac-adaent, delayed": SACAdaEnt(_sac(policy_delay=2, n_step=3), samples=7),
     "sac-lite": SACLite(_sac()),
+    "decomposed-sac": DecomposedSAC(_sac()),
+    "decomposed-sac, delayed": DecomposedSAC(_sac(policy_delay=2, n_step=3), pairs=1, sharpness=2.0),
+    "soft-q": SoftQ(**DETERMINISTIC),
+    "soft-q, few particles": SoftQ(**DETERMINISTIC, value_samples=3, fixed_particles=2, moved_particles=1),
+    "td3": TD3(**DETERMINISTIC),
+    "td3, n-step": TD3(**DETERMINISTIC, n_step=3, num_critics=3, policy_delay=1),
+    "ddpg": DDPG(**DETERMINISTIC),
+    "ddpg, n-step": DDPG(**DETERMINISTIC, n_step=3),
     "clamped": _sac(temperature=Dual(initial_alpha=0.5, learning_rate=0.1, band=Clamp(0.4, 0.6))),
+    "ppo": PPO(num_steps=BATCH, epochs=2, minibatches=4, **ON_POLICY),
+    "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
+    "ppo, clipped": PPO(num_steps=BATCH, epochs=2, minibatches=4, torso=SMALL, policy=ClippedGaussian(SMALL)),
+    "a2c": A2C(num_steps=BATCH, **ON_POLICY),
 }
 
 
-def random_batch(n_step: int, seed: int = 0) -> Transition:
+def random_batch(*shape: int, seed: int = 0) -> Transition:
     rng = np.random.default_rng(seed)
 
     def draw(*more: int) -> jax.Array:
-        return jnp.asarray(rng.normal(size=(BATCH, n_step, *more)), jnp.float32)
+        return jnp.asarray(rng.normal(size=(*shape, *more)), jnp.float32)
 
-    terminated = jnp.asarray(rng.random((BATCH, n_step)) < 0.2, jnp.float32)
-    last = jnp.maximum(terminated, jnp.asarray(rng.random((BATCH, n_step)) < 0.2, jnp.float32))
+    terminated = jnp.asarray(rng.random(shape) < 0.2, jnp.float32)
+    last = jnp.maximum(terminated, jnp.asarray(rng.random(shape) < 0.2, jnp.float32))
     return Transition(draw(3), jnp.tanh(draw(2)), draw(), draw(3), terminated, last)
 
 
@@ -93,10 +134,10 @@ def _updates(algorithm, state) -> int:
 class Case:
     """A variant with its compiled update, which counts how often it is traced."""
 
-    def __init__(self, algorithm: SAC | MetaSAC | SACAdaEnt | SACLite):
+    def __init__(self, algorithm: AbstractAlgorithm):
         self.algorithm, self.traces = algorithm, 0
         self.state = algorithm.init(SPEC, key=jax.random.key(0))
-        self.batch = random_batch(algorithm.batch_shape()[1])
+        self.batch = random_batch(*algorithm.data().shape(ENVS))
         self.update = jax.jit(self._update)
 
     def _update(self, algorithm, state, batch, key):
@@ -182,22 +223,44 @@ def test_repeated_updates_compile_once_and_stay_finite(case):
 
 
 def test_the_key_decides(case):
-    first, again, other = (
-        case.update(case.algorithm, case.state, case.batch, jax.random.key(seed))[0] for seed in (1, 1, 2)
-    )
+    def twice(seed):
+        state, _ = case.update(case.algorithm, case.state, case.batch, jax.random.key(seed))
+        return case.update(case.algorithm, state, case.batch, jax.random.key(seed + 10))[0]
+
+    first, again, other = map(twice, (1, 1, 2))
     for one, two in zip(arrays_of(first), arrays_of(again), strict=True):
         np.testing.assert_array_equal(one, two)
     actors = (arrays_of(case.algorithm.actor(state)) for state in (first, other))
     changed = [not np.array_equal(one, two) for one, two in zip(*actors, strict=True)]
-    assert any(changed)
+    # Nothing in the updates of DDPG and A2C is random.
+    assert any(changed) != isinstance(case.algorithm, A2C | DDPG)
 
 
-@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite"])
+@pytest.mark.parametrize("name", ["ppo", "a2c"])
+def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(name):
+    case, key = Case(VARIANTS[name]), jax.random.key(3)
+
+    def swept(a):
+        return a.discount, a.gae_lambda, a.learning_rate, a.entropy_coefficient, a.value_coefficient, a.max_grad_norm
+
+    settings = np.array([[0.9, 0.9, 1e-3, 0.0, 0.5, 0.5], [0.5, 0.9, 1e-3, 0.1, 0.2, 0.1], [0.9, 0.1, 3e-3, 0.0, 1, 9]])
+    batched = jax.tree.map(lambda x: jnp.full(3, x), case.algorithm)
+    batched = eqx.tree_at(swept, batched, tuple(jnp.asarray(settings.T, jnp.float32)))
+    together = jax.jit(jax.vmap(lambda a: a.update(SPEC, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
+    for index in range(3):
+        single = eqx.tree_at(swept, case.algorithm, tuple(float(x) for x in settings[index]))
+        alone, _ = case.update(single, case.state, case.batch, key)
+        for many, one in zip(arrays_of(together), arrays_of(alone), strict=True):
+            np.testing.assert_allclose(many[index], one, rtol=5e-4, atol=5e-6)
+    assert case.traces == 1, "a float was compiled in"
+
+
+@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite", "soft-q", "td3", "ddpg"])
 def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case = Case(VARIANTS[name])
 
     def swept(algorithm):
-        a = algorithm if isinstance(algorithm, SAC) else algorithm.sac
+        a = algorithm if isinstance(algorithm, SAC | SoftQ | TD3 | DDPG) else algorithm.sac
         return (a.discount, a.polyak, a.actor_learning_rate, a.critic_learning_rate)
 
     settings = jnp.array([[0.9, 0.005, 1e-3, 1e-3], [0.5, 0.005, 1e-3, 1e-3], [0.9, 0.1, 3e-3, 2e-3]])
@@ -221,7 +284,7 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
 )
 def test_a_broken_batch_leaves_the_state_as_it_was_and_is_named(field, culprit):
     algorithm = VARIANTS["default"]
-    state, batch = algorithm.init(SPEC, key=jax.random.key(0)), random_batch(1)
+    state, batch = algorithm.init(SPEC, key=jax.random.key(0)), random_batch(BATCH, 1)
     update = jax.jit(lambda s, r: guarded_update(algorithm, SPEC, s, r, PROGRESS, key=jax.random.key(0)))
     array = getattr(batch, field)
     bad = batch._replace(**{field: array.at[(3,) + (0,) * (array.ndim - 1)].set(jnp.nan)})

@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from entropax import SAC, Dense, Dual, Fixed, SACAdaEnt
+from entropax.algorithms.landscapes import AboveLowest, Correlation, Ranking
 from entropax.algorithms.sac_adaent import similarities, switched_value
 from entropax.algorithms.soft import least_value, sample
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, guarded_update
-from entropax.networks import Actor, Critic, ensemble
-from entropax.ops import landscape_similarity
+from entropax.networks import Critic, ensemble
+from entropax.ops import landscape_similarity, ranking_agreement
+from entropax.policies import Actor
 from entropax.replay import pack
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
@@ -96,7 +98,7 @@ def test_the_plain_value_is_taken_where_landscapes_are_opposed_or_flat(plain_slo
     actor = Actor(Dense(()).init(1, 2, key=jax.random.key(3)))
     soft, plain = bent(1.0), bent(plain_slope)
     observations = jnp.zeros((5, 1))
-    found = similarities(actor, soft, plain, observations, jax.random.normal(KEY, (100, 5, 1)))
+    found = similarities(AboveLowest(), actor, soft, plain, observations, jax.random.normal(KEY, (100, 5, 1)))
     np.testing.assert_allclose(found, expected, atol=1e-6)
     value = switched_value(soft, plain, found < 0.9)
     chosen = plain_slope if switches else 1.0
@@ -108,7 +110,12 @@ def test_each_state_is_judged_on_actions_of_its_own_policy():
     """States have different policies, so their landscapes over the same critics differ."""
     state = fresh(adaent())
     found = similarities(
-        state.sac.actor, state.sac.critics, state.plain.critics, batch().observation[:, 0], LANDSCAPE_NOISE
+        AboveLowest(),
+        state.sac.actor,
+        state.sac.critics,
+        state.plain.critics,
+        batch().observation[:, 0],
+        LANDSCAPE_NOISE,
     )
     np.testing.assert_allclose(found, shares(state), rtol=1e-4)
     assert found.shape == (BATCH,)
@@ -227,6 +234,15 @@ def test_plain_critics_that_are_not_finite_are_named_and_undone():
     assert float(update(state)[1]["train/kept_updates"]) == 1
 
 
+def test_soft_and_plain_values_of_an_action_are_those_the_actor_climbs():
+    state, data = fresh(adaent()), batch()
+    observations, actions = data.observation[:, 0], data.action[:, 0]
+    q = jax.vmap(lambda o, a: adaent().soft_and_plain(state, o, a))(observations, actions)
+    for found, critics in ((q.soft, state.sac.critics), (q.plain, state.plain.critics)):
+        np.testing.assert_allclose(found, least_value(critics, observations, actions), rtol=1e-6)
+    assert not np.allclose(q.soft, q.plain)
+
+
 def test_plain_and_soft_critics_begin_apart():
     state = adaent().init(SPEC, key=KEY)
     for soft, plain in zip(jax.tree.leaves(state.sac.critics), jax.tree.leaves(state.plain.critics), strict=True):
@@ -247,3 +263,21 @@ def test_refused(settings, words):
         SACAdaEnt(**settings)
     for word in words:
         assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [
+        (AboveLowest(), lambda a, b: float(landscape_similarity(a, b))),
+        (Correlation(), lambda a, b: np.corrcoef(a, b)[0, 1]),
+        (Ranking(), lambda a, b: float(ranking_agreement(a, b))),
+    ],
+)
+def test_landscapes_can_be_compared_in_three_ways(measure, expected):
+    one, other = (jnp.asarray(x, jnp.float32) for x in np.random.default_rng(2).normal(size=(2, 30)))
+    assert float(measure(one, other)) == pytest.approx(expected(one, other), abs=1e-5)
+    assert float(measure(one, 3 * one + 2)) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_a_flat_landscape_is_not_correlated():
+    assert float(Correlation()(jnp.ones(4), jnp.arange(4.0))) == 0.0

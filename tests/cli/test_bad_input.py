@@ -16,7 +16,10 @@ TARGET = ("algorithm.temperature:dual", "algorithm.temperature.target-entropy:pe
 CASES = {
     "unknown command": (("trian",), "Did you mean 'train'?"),
     "no algorithm": (("train",), "entropax train sac --help"),
-    "unknown algorithm": (("train", "ppo"), "Known are: sac, meta-sac, sac-adaent, sac-lite."),
+    "unknown algorithm": (
+        ("train", "dqn"),
+        "Known are: sac, meta-sac, sac-adaent, sac-lite, decomposed-sac, soft-q, td3, ddpg, ppo, a2c.",
+    ),
     "no environment": (("train", "sac"), "Missing from entropax train sac: --env"),
     "unknown environment": (("train", "sac", "--env", "HalfCheeta-v5"), "Did you mean HalfCheetah-v5"),
     "unknown task of ours": (("train", "sac", "--env", "entropax/Pendulm-v0"), "Did you mean entropax/Pendulum-v0"),
@@ -44,6 +47,8 @@ CASES = {
     "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),
     "report nothing": (("report", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "landscape of nothing": (("landscape", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "a state in words": (("landscape", "nowhere", "--state", "upright"), "numbers with commas between"),
     "report without runs": (("report",), "A report needs at least one run."),
     "export nothing": (("export", "nowhere", "a.safetensors"), "nowhere does not exist. Pass the folder of a run"),
     "two targets": (("entropy", "--env", "Pendulum-v1", "--target", "-1", "--sigma", "0.1"), "one of them is enough"),

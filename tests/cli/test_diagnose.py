@@ -25,7 +25,7 @@ from entropax import (
     fit,
 )
 from entropax.cli import commands, main
-from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, Knob
+from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, ON_POLICY, Knob
 from entropax.report import read_run, write_report
 from entropax.runs import to_config
 from entropax.temperature import Clamp
@@ -309,6 +309,17 @@ def test_every_remedy_of_ours_is_a_flag_that_train_takes(knob, algorithm, dialec
     value = "20000" if knob in (Knob.EVALUATE, Knob.MORE_STEPS) else "0.25"
     main(("train", algorithm, "--env", "Pendulum-v1", *dialect.say(knob, value).split()))
     assert len(seen) == 1
+
+
+@pytest.mark.parametrize("algorithm", ["ppo", "a2c"])
+@pytest.mark.parametrize("knob", [Knob.INITIAL_ALPHA, Knob.FIXED_ALPHA, Knob.CRITIC_RATE, Knob.EVALUATE], ids=str)
+def test_what_an_on_policy_learner_has_of_the_knobs_is_a_flag(knob, algorithm, monkeypatch):
+    seen = []
+    monkeypatch.setattr(commands, "train", seen.append)
+    flag = ON_POLICY.say(knob, "20000" if knob is Knob.EVALUATE else "0.25").split()[:2]
+    main(("train", algorithm, "--env", "Pendulum-v1", *flag))
+    assert len(seen) == 1
+    assert set(ON_POLICY.settings) == set(Knob)
 
 
 def test_the_page_s_example_is_what_the_command_prints(capsys, monkeypatch, tmp_path):

@@ -8,16 +8,24 @@ import sys
 
 import pytest
 
+from entropax.algorithms.a2c import A2C
+from entropax.algorithms.ddpg import DDPG
+from entropax.algorithms.landscapes import AbstractSimilarity
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
+from entropax.algorithms.on_policy import AbstractPolicy
+from entropax.algorithms.ppo import PPO, AbstractAdvantages
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
+from entropax.algorithms.soft_q import SoftQ
+from entropax.algorithms.td3 import TD3
 from entropax.cli import COMMANDS, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
-from entropax.cli.reproduce import ReproduceCollapse
+from entropax.cli.landscape import Landscape
+from entropax.cli.reproduce import Reproduce, ReproduceCollapse
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -28,6 +36,9 @@ from entropax.temperature.scheduled import AbstractSchedule
 META_PARTS = (AbstractMetaStates, AbstractMetaBatch, AbstractMetaCritics)
 PARTS = (
     *META_PARTS,
+    AbstractPolicy,
+    AbstractAdvantages,
+    AbstractSimilarity,
     AbstractTorso,
     AbstractTemperature,
     AbstractTarget,
@@ -44,14 +55,25 @@ FLAGS = (
     commands.Envs,
     commands.Export,
     Entropy,
+    Landscape,
     ReproduceCollapse,
+    Reproduce,
 )
-TWO_WORDS = {commands.Train: ["train", "sac"], ReproduceCollapse: ["reproduce", "collapse"]}
+TWO_WORDS = {
+    commands.Train: ["train", "sac"],
+    ReproduceCollapse: ["reproduce", "collapse"],
+    Reproduce: ["reproduce", "toy"],
+}
 OWNERS = [
     SAC,
     MetaSAC,
     SACAdaEnt,
     SACLite,
+    SoftQ,
+    TD3,
+    DDPG,
+    PPO,
+    A2C,
     Training,
     *FLAGS,
     *(owner for part in PARTS for owner in final_classes(part)),

@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 
 from entropax.diagnostics.attribution import Attribution, Parts, Snapshot, attribute, piece, total
 from entropax.distributions import tanh_normal_entropy
-from entropax.networks import AbstractNetwork, Actor, Critic, HostFunction
+from entropax.networks import AbstractNetwork, Critic, HostFunction
+from entropax.policies import Actor
 
 STATES = 512
 KEY = jax.random.key(0)

@@ -10,7 +10,8 @@ from made_series import H_MAX, RATE, ROWS, STEPS, UPDATES, D, both, column, fact
 from entropax.diagnostics.dialects import BRAX, CLEANRL, ENTROPAX, OTHER, SB3, Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.rules import RULES, judge, unjudged
-from entropax.diagnostics.window import Series
+from entropax.diagnostics.verdict import verdict
+from entropax.diagnostics.window import Series, rows_to_judge
 
 T = np.linspace(0, 1, ROWS)
 FLAT, CLIMB = 0 * T, 100 * T
@@ -64,6 +65,16 @@ def test_noise_in_the_return_is_no_learning():
     noise = np.random.default_rng(0).normal(0, 10, ROWS)
     assert "premature-collapse" in spoken(run(falling(0.6, -4.0), target=math.nan, **returns(noise)))
     assert "premature-collapse" not in spoken(run(falling(0.6, -4.0), target=math.nan, **returns(noise + EARLY_GAIN)))
+
+
+def test_a_run_whose_entropy_is_not_measured_is_judged_by_the_rest():
+    """As one with a policy that has no density; a run with one measured row is still judged by its entropy's rows."""
+    never = run(np.full(ROWS, math.nan), target=math.nan, **returns(CLIMB))
+    assert rows_to_judge(never, facts()) == [ROWS]
+    assert verdict(never, facts()).kind is Kind.HEALTHY
+    assert "entropy/nats" in dict(unjudged(never, facts()))["premature-collapse"]
+    once = run(np.where(np.arange(ROWS) == 0, 0.5, math.nan), target=math.nan, **returns(CLIMB))
+    assert rows_to_judge(once, facts()) == [1]
 
 
 # Slow collapse
@@ -427,6 +438,19 @@ def test_an_unknown_policy_class_is_measured_against_its_own_widest():
     wide = np.where(T < 0.2, 1.4, -2.6)
     assert "premature-collapse" in spoken(run(wide, target=math.nan), entropy_maximum=math.nan)
     assert "premature-collapse" not in spoken(run(wide + 0.2 * (T >= 0.2), target=math.nan), entropy_maximum=math.nan)
+
+
+def test_an_entropy_that_is_set_is_no_fault():
+    """Tiny, falling, and without any bonus: a collapse where it is learned."""
+    set_by_hand = run(np.linspace(-3.0, -6.0, ROWS), target=math.nan) | {
+        "train/ent_coef": column(0.0),
+        "entropy/share_of_soft_value": column(0.0),
+        "entropy/per_dimension": Series(STEPS, np.tile([0.0, -8.0], (ROWS, 1, 1))),
+    }
+    assert {"premature-collapse", "alpha-irrelevant"} & spoken(set_by_hand).keys()
+    assert spoken(set_by_hand, spread_learned=False) == {}
+    wanted = dict(unjudged(set_by_hand, facts(spread_learned=False)))["premature-collapse"]
+    assert wanted == ("an entropy that is learned (this one's noise is a setting)",)
 
 
 def test_a_short_seed_is_judged_up_to_its_own_end():

@@ -27,7 +27,7 @@ def cell(env="entropax/PendulumSparse-v0", law="Dual", returns=(0.0, 0.0, 200.0,
     evaluations = np.tile(np.asarray(returns, float), (5, 1))
     return Cell(
         env=env,
-        law=law,
+        method=law,
         steps=1000,
         solved=150.0,
         returns=np.asarray(returns, float),
@@ -62,7 +62,7 @@ def test_a_scale_that_names_nothing_is_refused(settings, words):
 
 def test_a_cell_is_trained_once_measured_from_its_log_and_never_mixed(tmp_path, monkeypatch):
     run = trained(TINY, "entropax/Pendulum-v0", LOOP, 2, tmp_path)
-    found = measured(run, "entropax/Pendulum-v0", "Dual")
+    found = measured(run, "entropax/Pendulum-v0", "Dual", -200.0)
     steps, evaluations = run.metrics.series("eval/mean_reward")
     np.testing.assert_array_equal(found.evaluation_steps, [300, 600])
     np.testing.assert_allclose(found.returns, evaluations[-2:].mean(axis=0))

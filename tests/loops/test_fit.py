@@ -9,11 +9,22 @@ import jax
 import numpy as np
 import pytest
 
-from entropax import PI, AnnealOverRun, Fixed, MetaSAC, PerDimension, SACAdaEnt, SACLite, Training, fit, load
+from entropax import (
+    PI,
+    AnnealOverRun,
+    DecomposedSAC,
+    Fixed,
+    MetaSAC,
+    PerDimension,
+    SACAdaEnt,
+    SACLite,
+    Training,
+    fit,
+    load,
+)
 from entropax.errors import EntropaxError
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
-from entropax.networks import HostPolicy
 from entropax.runs import read_checkpoint_meta
 
 UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
@@ -24,7 +35,11 @@ PLAIN = {
     "train/plain_critic_grad_norm",
     "train/plain_critic_param_norm",
 }
+ON_POLICY = {"train/value_mean"}
 ADAENT = {"train/switched_states", "train/landscape_similarity"} | PLAIN
+SIGNED = {"train/plain_q_mean", "train/switched_states", "train/q_reward_mean", "train/q_entropy_mean"}
+"""Of these, what need not be positive."""
+DECOMPOSED = {"train/ranking_agreement", "train/q_reward_mean", "train/q_entropy_mean"}
 
 
 def _documented() -> set[str]:
@@ -56,7 +71,7 @@ def test_rows_come_at_the_steps_asked_for(run):
 
 def test_every_documented_metric_is_finite_in_the_last_row(run):
     values = run.metrics.rows[-1].values
-    assert set(values) == _documented() - META - ADAENT
+    assert set(values) == _documented() - META - ON_POLICY - ADAENT - DECOMPOSED
     broken = {name for name, value in values.items() if not np.isfinite(value).all()}
     assert broken == set()
     vectors = {
@@ -118,15 +133,17 @@ def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
 
 @pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
 @pytest.mark.parametrize(
-    ("build", "own"), [(lambda small: SACAdaEnt(small, samples=8), ADAENT), (SACLite, set())], ids=["adaent", "lite"]
+    ("build", "own"),
+    [(lambda small: SACAdaEnt(small, samples=8), ADAENT), (SACLite, set()), (DecomposedSAC, DECOMPOSED)],
+    ids=["adaent", "lite", "decomposed"],
 )
 def test_what_wraps_sac_runs_in_both_loops(env, build, own, small, loop, tmp_path):
     algorithm = build(small)
     run = fit(algorithm, env, loop, seeds=2, root=tmp_path, progress=False)
     values = run.metrics.rows[-1].values
-    assert set(values) == _documented() - META - ADAENT | own
+    assert set(values) == _documented() - META - ON_POLICY - ADAENT - DECOMPOSED | own
     assert {name for name, value in values.items() if not np.isfinite(value).all()} == set()
-    assert all((values[name] > 0).all() for name in own - {"train/plain_q_mean", "train/switched_states"})
+    assert all((values[name] > 0).all() for name in own - SIGNED)
     assert load(run.path).algorithm == algorithm
 
 
@@ -180,7 +197,7 @@ def test_overlapped_acting_is_one_round_late(small, loop, acting, late, monkeypa
     monkeypatch.setattr(worker, "step", noted)
     lane.warm_up(50)
     for _ in range(5):
-        made.append(HostPolicy(jax.tree.map(lambda leaf: leaf[0], lane.actor())).mode(probe))
+        made.append(jax.tree.map(lambda leaf: leaf[0], lane.actor()).on_host().mode(probe))
         lane.advance(1)
     for number in range(5):
         np.testing.assert_array_equal(used[number], made[max(number - late, 0)])

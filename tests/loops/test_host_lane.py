@@ -9,7 +9,7 @@ import pytest
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
 from entropax.loops.host_seed import HostSeed
-from entropax.replay import HostReplay
+from entropax.replay import HostReplay, Windows
 
 
 def _advanced(small, loop, launches):
@@ -49,27 +49,27 @@ def test_update_that_starts_before_its_rounds_steps_gives_the_same_run(small, lo
 
 def test_a_draw_that_counted_on_a_step_which_was_not_stored_is_made_anew(loop, monkeypatch):
     environments = build("Pendulum-v1", 1)
-    worker = HostSeed(environments, loop, 0)
+    worker = HostSeed(environments, loop, Windows(64, 1), 0)
     for _ in range(3):
         worker.step_randomly()
     step = environments.step
     monkeypatch.setattr(type(environments), "step", lambda _, a: step(a)._replace(valid=np.zeros(1, bool)))
-    draw = worker.draw((64,), 1, 1)
+    draw = worker.draw(1, 1)
     assert draw.awaits
     worker.step_randomly()
     rows = worker.read(draw)
-    assert rows.shape == (64, 1, worker.replay.rows.shape[-1])
+    assert rows.shape == (1, 64, 1, worker.replay.rows.shape[-1])
     stored = {row.tobytes() for row in worker.replay.rows[0, :3]}
-    assert {row.tobytes() for row in rows[:, 0]} == stored
+    assert {row.tobytes() for row in rows[0, :, 0]} == stored
 
 
 @pytest.mark.parametrize("steps", [2, 3])
 def test_a_draw_reads_the_steps_that_it_counted_on(loop, steps):
-    worker = HostSeed(build("Pendulum-v1", 1), loop, 0)
+    worker = HostSeed(build("Pendulum-v1", 1), loop, Windows(256, 1), 0)
     for _ in range(3):
         worker.step_randomly()
-    draw = worker.draw((256,), 1, steps)
+    draw = worker.draw(1, steps)
     for _ in range(steps):
         worker.step_randomly()
-    drawn = {row.tobytes() for row in worker.read(draw)[:, 0]}
+    drawn = {row.tobytes() for row in worker.read(draw)[0, :, 0]}
     assert drawn == {row.tobytes() for row in worker.replay.rows[0, : 3 + steps]}

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax import SAC, Dense, Episodes, Fixed, SACAdaEnt, SACLite, Training, train
+from entropax import SAC, DecomposedSAC, Dense, Episodes, Fixed, SACAdaEnt, SACLite, Training, train
 from entropax.distributions import TanhNormal, max_tanh_normal_entropy
 from entropax.envs.base import AbstractDynamics
 from entropax.envs.probes import DelayedReward, SoftOptimum
@@ -93,7 +93,9 @@ def test_sac_lite_s_critics_learn_the_plain_value_of_the_widest_policy():
     assert float(jnp.mean(entropy)) == pytest.approx(max_tanh_normal_entropy(), abs=0.05)
 
 
-@pytest.mark.parametrize("build", [lambda s: SACAdaEnt(s, samples=10), SACLite], ids=["adaent", "lite"])
+@pytest.mark.parametrize(
+    "build", [lambda s: SACAdaEnt(s, samples=10), SACLite, DecomposedSAC], ids=["adaent", "lite", "decomposed"]
+)
 def test_where_entropy_misleads_nobody_the_policy_is_the_soft_optimum(build):
     """One step: soft and plain value are the reward alike, so both find p* as SAC does."""
     probe = SoftOptimum(loc=0.3, scale=0.5, alpha=0.2)
@@ -111,8 +113,8 @@ def test_where_entropy_misleads_nobody_the_policy_is_the_soft_optimum(build):
 
 @pytest.mark.parametrize(
     ("build", "best"),
-    [(lambda s: s, 0.408), (lambda s: SACAdaEnt(s, samples=20), 0.592), (SACLite, 0.592)],
-    ids=["sac", "adaent", "lite"],
+    [(lambda s: s, 0.408), (lambda s: SACAdaEnt(s, samples=20), 0.592), (SACLite, 0.592), (DecomposedSAC, 0.592)],
+    ids=["sac", "adaent", "lite", "decomposed"],
 )
 def test_where_entropy_misleads_sac_the_others_are_not_misled(build, best):
     """The share of precise states: of all tanh-Gaussians the best on soft values takes 0.408, on plain ones 0.592.

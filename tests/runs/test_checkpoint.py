@@ -25,6 +25,7 @@ from entropax.runs import (
     CheckpointWriteError,
     read_checkpoint_meta,
     restore_checkpoint,
+    restore_part,
     save_checkpoint,
 )
 from entropax.runs import checkpoint as module
@@ -334,6 +335,16 @@ def test_no_checkpoint_is_said_plainly(tmp_path):
     (tmp_path / "checkpoints" / ".tmp-half").mkdir(parents=True)
     with pytest.raises(CheckpointReadError, match="no complete checkpoint"):
         restore_checkpoint(tmp_path, like())
+
+
+def test_a_part_is_read_alone(tmp_path):
+    whole = {"learner": jnp.arange(3.0), "replay": jnp.zeros((5, 2))}
+    save_checkpoint(tmp_path, 7, whole, {})
+    part, step = restore_part(tmp_path, {"learner": jax.ShapeDtypeStruct((3,), jnp.float32)})
+    assert (step, part.keys()) == (7, {"learner"})
+    np.testing.assert_array_equal(part["learner"], whole["learner"])
+    with pytest.raises(EntropaxError, match=r"missing .*'other'"):
+        restore_part(tmp_path, {"other": jax.ShapeDtypeStruct((3,), jnp.float32)})
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from safetensors.numpy import load_file, save_file
 
 from entropax.algorithms.sac import SAC
 from entropax.errors import EntropaxError
-from entropax.networks import Actor, LayerNormed
+from entropax.networks import LayerNormed
+from entropax.policies import Actor
 from entropax.runs import (
     RunWriteError,
     export_policy,

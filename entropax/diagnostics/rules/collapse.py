@@ -9,7 +9,7 @@ from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import Learning, climbs, learning, returns
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules.entropy import LOW_FRACTION, entropy, gone_for_a_while, gone_since, log_alpha
-from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
+from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 EARLY = 0.5
@@ -202,10 +202,10 @@ RULES = (
         "premature-collapse",
         premature,
         _NEEDS,
-        (DIMENSIONS,),
+        (DIMENSIONS, SPREAD),
         silences=("slow-collapse", "target-missed", "alpha-travelling", "alpha-irrelevant", "dimension-collapse"),
     ),
-    Rule("slow-collapse", slow, _NEEDS, (DIMENSIONS,), silences=("target-missed",)),
-    Rule("mended-collapse", mended, (*_NEEDS, "rollout/ep_rew_mean"), (DIMENSIONS,)),
-    Rule("dimension-collapse", one_dimension, ("entropy/per_dimension", *_NEEDS), (DIMENSIONS,)),
+    Rule("slow-collapse", slow, _NEEDS, (DIMENSIONS, SPREAD), silences=("target-missed",)),
+    Rule("mended-collapse", mended, (*_NEEDS, "rollout/ep_rew_mean"), (DIMENSIONS, SPREAD)),
+    Rule("dimension-collapse", one_dimension, ("entropy/per_dimension", *_NEEDS), (DIMENSIONS, SPREAD)),
 )

@@ -10,7 +10,7 @@ from entropax.diagnostics.learning import learning
 from entropax.diagnostics.one_seed import OneSeed, holds_since, late_change
 from entropax.diagnostics.rules.entropy import entropy, log_alpha
 from entropax.diagnostics.rules.motion import travelling
-from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
+from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import number
 
 FOLD = 10.0
@@ -164,7 +164,7 @@ RULES = (
         "target-out-of-reach",
         out_of_reach,
         ("entropy/target", "entropy/nats"),
-        (DIMENSIONS,),
+        (DIMENSIONS, SPREAD),
         silences=(
             "alpha-runaway",
             "premature-collapse",
@@ -175,19 +175,19 @@ RULES = (
             "target-near-uniform",
         ),
     ),
-    Rule("target-near-uniform", near_uniform, ("entropy/target", "entropy/nats"), (DIMENSIONS,)),
+    Rule("target-near-uniform", near_uniform, ("entropy/target", "entropy/nats"), (DIMENSIONS, SPREAD)),
     Rule(
         "alpha-runaway",
         runaway_alpha,
         ("train/ent_coef", "entropy/slack"),
-        (DIMENSIONS,),
+        (DIMENSIONS, SPREAD),
         silences=("premature-collapse", "slow-collapse", "target-missed", "alpha-travelling", "reward-drowned"),
     ),
     Rule(
         "entropy-explosion",
         exploding_entropy,
         ("entropy/nats", "rollout/ep_rew_mean"),
-        (DIMENSIONS,),
+        (DIMENSIONS, SPREAD),
         silences=("target-missed", "alpha-travelling"),
     ),
 )

@@ -8,7 +8,7 @@ from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import climbs, learning, returns
 from entropax.diagnostics.one_seed import OneSeed, holds_since
-from entropax.diagnostics.rules.rule import BASELINES, Evidence, Rule
+from entropax.diagnostics.rules.rule import BASELINES, SPREAD, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
 
 SATURATED = 0.5
@@ -181,8 +181,8 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         ),
         (
             "compare with the mode's return before anything else: " + one.say(Knob.EVALUATE, "10000"),
-            one.say(Knob.TARGET, "-2.0") + " where the mode is much better; a larger alpha where it is not",
-            one.say(Knob.FIXED_ALPHA, number(10 * one.late("train/ent_coef"))),
+            one.say(Knob.TARGET, "-2.0") + " where the mode is much better",
+            one.say(Knob.FIXED_ALPHA, number(10 * one.late("train/ent_coef"))) + " where it is not",
         ),
     )
 
@@ -190,7 +190,7 @@ def below_baseline(one: OneSeed) -> Evidence | None:
 _BOTH = ("eval/mean_reward", "rollout/ep_rew_mean")
 RULES = (
     Rule("saturated-actions", saturated, ("entropy/saturation",)),
-    Rule("noise-costs-return", noise_costs, _BOTH),
+    Rule("noise-costs-return", noise_costs, _BOTH, (SPREAD,)),
     Rule("mode-loses", mode_loses, _BOTH),
     Rule("episodes-never-end", never_ending, ("rollout/episodes",)),
     Rule("below-baseline", below_baseline, ("rollout/ep_rew_mean",), (BASELINES,)),

@@ -36,6 +36,7 @@ class Fact(NamedTuple):
 DIMENSIONS = Fact(
     "the action dimensions (--env or --action-dimensions)", lambda facts: math.isfinite(facts.action_dimensions)
 )
+SPREAD = Fact("an entropy that is learned (this one's noise is a setting)", lambda facts: facts.spread_learned)
 BASELINES = Fact("returns to compare with (--env)", lambda facts: bool(facts.baselines))
 
 

@@ -6,7 +6,7 @@ from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import learning
 from entropax.diagnostics.one_seed import OneSeed
-from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
+from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
 
 IRRELEVANT = 0.01
@@ -87,6 +87,6 @@ def drowned(one: OneSeed) -> Evidence | None:
 
 _NEEDS = ("entropy/share_of_soft_value", "entropy/nats")
 RULES = (
-    Rule("alpha-irrelevant", irrelevant, _NEEDS, (DIMENSIONS,)),
-    Rule("reward-drowned", drowned, (*_NEEDS, "rollout/ep_rew_mean"), (DIMENSIONS,)),
+    Rule("alpha-irrelevant", irrelevant, _NEEDS, (DIMENSIONS, SPREAD)),
+    Rule("reward-drowned", drowned, (*_NEEDS, "rollout/ep_rew_mean"), (DIMENSIONS, SPREAD)),
 )

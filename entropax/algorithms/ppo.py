@@ -1,0 +1,178 @@
+"""Proximal policy optimisation with the clipped surrogate: Schulman et al. 2017, arXiv 1707.06347, algorithm 1."""
+
+import abc
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.on_policy import (
+    AbstractPolicy,
+    ActorCritic,
+    Experience,
+    TanhGaussian,
+    actor_critic,
+    check,
+    experience,
+    gradient,
+)
+from entropax.errors import EntropaxError
+from entropax.networks import AbstractTorso, Orthogonal
+from entropax.ops import clipped_surrogate
+from entropax.optimiser import adam_init, adam_step, clip_by_norm
+from entropax.policies import AbstractActor
+from entropax.replay import Rollout
+from entropax.temperature.checks import holds
+from entropax.types import Metrics, Progress, Spec, Transition
+
+
+class AbstractAdvantages(eqx.Module):
+    """What becomes of a minibatch's advantages before the policy climbs them."""
+
+    @abc.abstractmethod
+    def __call__(self, advantage: Float[Array, " step"]) -> Float[Array, " step"]:
+        """Maps a minibatch of advantages."""
+
+
+class Standardised(AbstractAdvantages):
+    """Mean 0 and standard deviation 1 within the minibatch: the policy's step forgets the rewards' scale."""
+
+    def __call__(self, advantage: Float[Array, " step"]) -> Float[Array, " step"]:
+        """(A - mean) / (std + 1e-8)."""
+        return (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
+
+
+class AsEstimated(AbstractAdvantages):
+    """Left as they are, in units of reward."""
+
+    def __call__(self, advantage: Float[Array, " step"]) -> Float[Array, " step"]:
+        """A."""
+        return advantage
+
+
+class PPOState(eqx.Module):
+    """All that PPO carries from one rollout to the next."""
+
+    networks: ActorCritic
+    optimiser: optax.OptState
+    updates: Int[Array, ""]
+    """Rollouts learned from."""
+
+
+class PPO(AbstractAlgorithm[PPOState]):
+    """Proximal policy optimisation for continuous actions: several epochs over each rollout, the policy kept near.
+
+    Raises:
+        EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
+
+    Example:
+        >>> PPO(num_steps=512, discount=0.9).data()
+        Rollout(num_steps=512)
+    """
+
+    discount: float = 0.99
+    """Discount per environment step, gamma."""
+    gae_lambda: float = 0.95
+    """Lambda of the advantages: 0 trusts the critic alone, 1 the returns alone."""
+    clip: float = 0.2
+    """Epsilon: how far the ratio of new to old probability may leave 1 to its gain."""
+    learning_rate: float = 3e-4
+    """Adam's step size, for actor and critic."""
+    entropy_coefficient: float = 0.0
+    """Weight of the policy's entropy in the loss (reward per nat, or standardised advantage per nat)."""
+    value_coefficient: float = 0.5
+    """Weight of the critic's squared error in the loss."""
+    max_grad_norm: float = 0.5
+    """Norm to which the gradient of actor and critic together is cut."""
+    advantages: AbstractAdvantages = Standardised()
+    """What becomes of a minibatch's advantages."""
+    policy: AbstractPolicy = TanhGaussian()
+    """The kind of policy."""
+    torso: AbstractTorso = Orthogonal()
+    """Shape of the critic's hidden layers."""
+    num_steps: int = eqx.field(default=2048, static=True)
+    """Steps of a rollout, of each environment copy."""
+    epochs: int = eqx.field(default=10, static=True)
+    """Passes over each rollout."""
+    minibatches: int = eqx.field(default=32, static=True)
+    """Gradient steps of a pass, each on an equal share of the rollout."""
+
+    def __check_init__(self) -> None:
+        check("PPO", self.discount, self.gae_lambda, self.learning_rate, self.max_grad_norm, self.num_steps)
+        if min(self.epochs, self.minibatches) < 1:
+            counts = (self.epochs, self.minibatches)
+            raise EntropaxError(f"PPO: epochs and minibatches are {counts}; 1 is the least.")
+        if self.minibatches > self.num_steps:
+            raise EntropaxError(
+                f"PPO: {self.minibatches} minibatches share {self.num_steps} steps, so one may be empty. Lower "
+                "minibatches or raise num_steps."
+            )
+        if not holds(lambda clip: clip > 0, self.clip):
+            raise EntropaxError(f"PPO: clip is {self.clip}, but no ratio may then leave 1. Try 0.2.")
+
+    def data(self) -> Rollout:
+        """The newest steps of every copy."""
+        return Rollout(self.num_steps)
+
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> PPOState:
+        """Draws the networks and starts the optimiser."""
+        networks = actor_critic(self.policy, self.torso, spec, key=key)
+        return PPOState(networks, adam_init(networks), jnp.zeros((), jnp.int32))
+
+    def actor(self, state: PPOState) -> AbstractActor:
+        """The policy."""
+        return state.networks.actor
+
+    def act(
+        self, state: PPOState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
+    ) -> Float[Array, " action"]:
+        """Draws an action from the policy."""
+        return state.networks.actor(observation).sample_and_log_prob(key=key)[0]
+
+    def mode(self, state: PPOState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
+        """The policy's middle."""
+        return state.networks.actor(observation).mode()
+
+    def alpha(self, state: PPOState) -> Float[Array, ""]:
+        """The entropy's weight in the loss, which nothing moves."""
+        return jnp.asarray(self.entropy_coefficient, jnp.float32)
+
+    def target_entropy(self, spec: Spec, state: PPOState) -> Float[Array, ""]:
+        """NaN: none is steered to."""
+        return jnp.full((), jnp.nan, jnp.float32)
+
+    def parameters(self, state: PPOState) -> dict[str, PyTree[Array]]:
+        """The trained parameters by name."""
+        return {"actor": state.networks.actor, "critic": state.networks.critic}
+
+    def update(
+        self, spec: Spec, state: PPOState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
+    ) -> tuple[PPOState, Metrics]:
+        """Epochs of minibatch steps on a rollout `[envs, steps]`; metrics are means over all of these steps."""
+        rollout = experience(state.networks, batch, self.discount, self.gae_lambda)
+        size = rollout.advantage.size // self.minibatches
+
+        def epoch(state: PPOState, key: Key[Array, ""]) -> tuple[PPOState, Metrics]:
+            order = jax.random.permutation(key, rollout.advantage.size)[: size * self.minibatches]
+            shuffled = jax.tree.map(lambda x: x[order].reshape(self.minibatches, size, *x.shape[1:]), rollout)
+            # Not the bound method: scan hashes what it is given, and a module with traced leaves has no hash.
+            return jax.lax.scan(lambda s, steps: self.minibatch_step(s, steps), state, shuffled)
+
+        state, metrics = jax.lax.scan(epoch, state, jax.random.split(key, self.epochs))
+        return replace(state, updates=state.updates + 1), jax.tree.map(jnp.mean, metrics)
+
+    def minibatch_step(self, state: PPOState, steps: Experience) -> tuple[PPOState, Metrics]:
+        """One gradient step on some steps of the rollout, equation 9 with the surrogate of equation 7."""
+        advantage = self.advantages(steps.advantage)
+
+        def surrogate(log_probs: Float[Array, " step"], steps: Experience) -> Float[Array, " step"]:
+            return clipped_surrogate(log_probs - steps.log_prob, advantage, self.clip)
+
+        slope, metrics = gradient(state.networks, steps, surrogate, self.value_coefficient, self.entropy_coefficient)
+        slope = clip_by_norm(slope, self.max_grad_norm)
+        networks, optimiser = adam_step(slope, state.optimiser, state.networks, self.learning_rate)
+        return replace(state, networks=networks, optimiser=optimiser), metrics

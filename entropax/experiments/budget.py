@@ -1,0 +1,39 @@
+"""How much of an experiment is run."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """The sizes that a page has to state.
+
+    Attributes:
+        envs: ids of the tasks.
+        seeds: of every setting.
+        steps: environment steps per seed after the warm-up, or as many as were published where that is less.
+        hidden: units of each hidden layer.
+        batch_size: transitions per update.
+        samples: actions at which SAC-AdaEnt compares landscapes; 100 are published.
+        episodes: of an evaluation, per seed.
+        rate: times the published learning rates.
+        rollout: steps of each of PPO's environment copies between its updates; 128 of 16 copies are published.
+    """
+
+    envs: tuple[str, ...]
+    seeds: int
+    steps: int
+    hidden: tuple[int, ...]
+    batch_size: int
+    samples: int
+    episodes: int
+    rate: float
+    rollout: int = 128
+
+    def words(self) -> str:
+        """The same as a sentence."""
+        return (
+            f"{self.seeds} seeds a setting, {self.steps:,} steps each at most, hidden layers of "
+            f"{' and '.join(map(str, self.hidden))} units, batches of {self.batch_size}, {self.samples} actions where "
+            f"SAC-AdaEnt compares landscapes, {self.episodes} episodes an evaluation, {self.rate:g} times the "
+            "published learning rates."
+        )

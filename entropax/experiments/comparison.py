@@ -1,0 +1,66 @@
+"""Methods on tasks beside one of them: sentences, table and charts for the pages of experiments."""
+
+from collections.abc import Mapping, Sequence
+
+import altair as alt
+import numpy as np
+
+from entropax.diagnostics.window import number
+from entropax.experiments.cells import Cell
+from entropax.experiments.charts import SYMLOG, Rule, line_chart, over_seeds
+from entropax.experiments.findings import Table, gap_words, middle_words
+from entropax.experiments.problems import PROBLEMS, Problem
+from entropax.report.charts import Chart
+
+
+def by_task(cells: Sequence[Cell]) -> Mapping[Problem, list[Cell]]:
+    """The cells of every task, in their order."""
+    envs = dict.fromkeys(cell.env for cell in cells)
+    return {PROBLEMS[env]: [cell for cell in cells if cell.env == env] for env in envs}
+
+
+def good_seeds(problem: Problem, cells: Sequence[Cell]) -> str:
+    """How many seeds of each method are good."""
+    counts = ", ".join(f"{cell.method} {cell.solved_seeds()} of {cell.seeds}" for cell in cells)
+    return f"{problem.name}: good seeds (return from {number(problem.good)}): {counts}."
+
+
+def gaps(problem: Problem, cells: Sequence[Cell], reference: str) -> list[str]:
+    """Whether each method differs from the one of this name; nothing where that was not run."""
+    found = []
+    for beside in (cell for cell in cells if cell.method == reference):
+        for cell in (cell for cell in cells if cell is not beside):
+            gap = gap_words(cell.returns, beside.returns)
+            found.append(f"{problem.name}: the return of {cell.method} is {gap} than that of {reference}.")
+    return found
+
+
+def table(problems: Sequence[Problem], cells: Sequence[Cell]) -> Table:
+    """Good seeds and returns of every method on every task, with the tasks' scales."""
+    heads = ("method", *(problem.name for problem in problems))
+    by_name = {(cell.env, cell.method): cell for cell in cells}
+    methods = dict.fromkeys(cell.method for cell in cells)
+    rows = [(method, *(_entry(by_name.get((problem.env, method))) for problem in problems)) for method in methods]
+    for name, word in (("no action", "zero"), ("uniform", "uniform"), ("good from", "good"), ("best known", "best")):
+        rows.append((name, *(number(vars(problem)[word]) for problem in problems)))
+    note = "Seeds that are good, and the interquartile mean return over seeds with its 95 % bootstrap interval."
+    return Table("Returns", heads, tuple(rows), note)
+
+
+def _entry(cell: Cell | None) -> str:
+    return "" if cell is None else f"{cell.solved_seeds()} of {cell.seeds}, {middle_words(cell.returns)}"
+
+
+def chart(problem: Problem, cells: Sequence[Cell]) -> Chart:
+    """Evaluations over steps, a line a method."""
+    lines = [over_seeds(cell.method, cell.evaluation_steps.tolist(), np.asarray(cell.evaluations)) for cell in cells]
+    return line_chart(
+        problem.name.lower(),
+        problem.name,
+        "Deterministic evaluations: interquartile mean over seeds with its 95 % bootstrap interval.",
+        lines,
+        x=alt.X("x:Q", title="steps per seed", scale=alt.Scale(nice=False, zero=False)),
+        y="episode return",
+        scale=SYMLOG,
+        level=(Rule("best known", problem.best), Rule("no action", problem.zero), Rule("uniform", problem.uniform)),
+    )

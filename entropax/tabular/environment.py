@@ -1,0 +1,96 @@
+"""A finite problem as a task for learners: the state is seen one-hot, an action is a place in [-1, 1]."""
+
+from typing import final
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from entropax.envs.base import AbstractDynamics
+from entropax.errors import EntropaxError
+from entropax.tabular.mdp import MDP, ROUNDING
+from entropax.types import Bounds, Spec
+
+MASS = 2.0
+"""Measure of [-1, 1], which the actions of every state must fill."""
+
+
+class FiniteState(eqx.Module):
+    """Where it is."""
+
+    place: Int[Array, ""]
+
+
+@final
+class Finite(AbstractDynamics[FiniteState]):
+    """An MDP whose actions are laid out on [-1, 1], each over an interval as long as its measure.
+
+    From left to right in their order; where a state has two actions, the first lies in the middle and the second on
+    both sides of it. A density over the MDP's actions is then one over [-1, 1] with the same entropy, so learners with
+    continuous actions can be held to exact values. Make it with `Finite.of`.
+    """
+
+    rewards: Float[Array, "state action"]
+    transitions: Float[Array, "state action state"]
+    ends: Float[Array, "state action"]
+    """Where the interval of an action ends; infinite for a state's last."""
+    middle: Float[Array, " state"]
+    """Half the length of the first action where it lies in the middle; negative elsewhere."""
+    terminal: Bool[Array, " state"]
+    start: int = eqx.field(static=True)
+
+    @staticmethod
+    def of(mdp: MDP, start: int) -> "Finite":
+        """Lays a problem out; episodes begin in state `start`.
+
+        Raises:
+            EntropaxError: The actions of a state do not have the measure 2 of [-1, 1], or the start is terminal.
+        """
+        mass = mdp.measure.sum(axis=1)
+        wrong = ~mdp.terminal & (np.abs(mass - MASS) > ROUNDING)
+        if wrong.any():
+            state = int(np.argmax(wrong))
+            raise EntropaxError(
+                f"The actions of state {mdp.names[state]!r} have the measure {mass[state]:.6g}, but are to fill "
+                "[-1, 1], which has 2. Scale the measure, or draw the problem with mass=2."
+            )
+        if not 0 <= start < len(mdp.names) or mdp.terminal[start]:
+            raise EntropaxError(f"Episodes cannot begin in state {start}: it is terminal or does not exist.")
+        two = mdp.available.sum(axis=1) == 2
+        middle = np.where(two & mdp.available[:, :2].all(axis=1), mdp.measure[:, 0] / 2, -1.0)
+        ends = np.cumsum(mdp.measure, axis=1) - MASS / 2
+        later = np.cumsum(mdp.available[:, ::-1], axis=1)[:, ::-1] - mdp.available
+        ends[later == 0] = np.inf
+        rewards, transitions = jnp.asarray(mdp.rewards, float), jnp.asarray(mdp.transitions, float)
+        layout = jnp.asarray(ends, float), jnp.asarray(middle, float)
+        return Finite(rewards, transitions, *layout, jnp.asarray(mdp.terminal), start)
+
+    @property
+    def spec(self) -> Spec:
+        """Observation: the state, one-hot; one action in [-1, 1]."""
+        return Spec(len(self.middle), Bounds((-1.0,), (1.0,)))
+
+    def initial(self, *, key: Key[Array, ""]) -> FiniteState:
+        """The start."""
+        return FiniteState(jnp.full((), self.start, jnp.int32))
+
+    def observe(self, state: FiniteState) -> Float[Array, " state"]:
+        """The state, one-hot."""
+        return jax.nn.one_hot(state.place, len(self.middle), dtype=float)
+
+    def chosen(self, place: Int[Array, ""], action: Float[Array, "1"]) -> Int[Array, ""]:
+        """The action of the MDP that a place in [-1, 1] stands for."""
+        outside = (jnp.abs(action[0]) >= self.middle[place]).astype(jnp.int32)
+        beyond = jnp.sum(action[0] > self.ends[place]).astype(jnp.int32)
+        return jnp.where(self.middle[place] > 0, outside, beyond)
+
+    def step(
+        self, state: FiniteState, action: Float[Array, "1"], *, key: Key[Array, ""]
+    ) -> tuple[FiniteState, Float[Array, ""], Bool[Array, ""]]:
+        """Draws the next state; terminates where that one has no actions."""
+        chosen = self.chosen(state.place, action)
+        log_chances = jnp.log(self.transitions[state.place, chosen])
+        place = jax.random.categorical(key, log_chances).astype(jnp.int32)
+        return FiniteState(place), self.rewards[state.place, chosen], self.terminal[place]

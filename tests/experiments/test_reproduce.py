@@ -1,0 +1,345 @@
+"""The experiments at toy size from training to pages, and what their sentences say of made results."""
+
+import dataclasses
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from entropax.cli import KINDS, main
+from entropax.envs.registry import TASKS
+from entropax.errors import EntropaxError
+from entropax.experiments import (
+    confounds,
+    confounds_page,
+    control,
+    control_page,
+    exploration,
+    exploration_page,
+    reproduce,
+    toy,
+    toy_page,
+)
+from entropax.experiments.budget import Budget
+from entropax.experiments.cells import Cell
+from entropax.experiments.confounds import PUBLISHED
+from entropax.experiments.confounds_page import verdict
+from entropax.experiments.findings import gap_words
+from entropax.experiments.problems import PROBLEMS
+from entropax.experiments.reproduce import EXPERIMENTS
+from entropax.experiments.sweeps import Swept
+from entropax.networks import Affine, DenseNetwork
+from entropax.policies import Actor
+from entropax.types import Bounds, Spec
+
+TINY = Budget((), 2, 100, (8,), 8, samples=3, episodes=1, rate=1.0)
+QUADROTOR = "entropax/Quadrotor-v0"
+
+
+def result(method="m", env=QUADROTOR, returns=(0.0, 0.0), drawn=None, actors=None, solved=-250.0):
+    """A member that returned this all along."""
+    seeds, returns = len(returns), np.asarray(returns, float)
+    drawn = returns if drawn is None else np.asarray(drawn, float)
+    cell = Cell(
+        env=env,
+        method=method,
+        steps=1000,
+        solved=solved,
+        returns=returns,
+        evaluation_steps=np.array([500.0, 1000.0]),
+        evaluations=np.tile(returns, (2, 1)),
+        rows=np.array([500.0, 1000.0]),
+        entropy=np.zeros((2, seeds)),
+        alpha=np.full((2, seeds), 0.2),
+    )
+    return Swept(cell, np.tile(drawn, (2, 1)), np.zeros(seeds), actors)
+
+
+def test_every_experiment_is_a_command_with_both_budgets():
+    assert set(KINDS["reproduce"][1]) == {"collapse", *EXPERIMENTS}
+    for experiment in EXPERIMENTS.values():
+        assert set(experiment.budgets) == {"small", "full"}
+        assert min(budget.seeds for budget in experiment.budgets.values()) >= 5
+    full = EXPERIMENTS["control"].budgets["full"]
+    assert full.envs == tuple(PROBLEMS)
+    assert PROBLEMS["Hopper-v5"].training(full).steps == 2_010_000, "published: 2M steps after 10,000 random ones"
+    assert PROBLEMS["entropax/Obstacle2D-v0"].training(full).steps == 62_500, "the warm-up: a quarter of the steps"
+
+
+def test_the_problems_scale_is_that_of_the_environments_page(request):
+    page = (request.config.rootpath / "docs" / "environments.md").read_text("utf-8").split("| task | no action |")[1]
+    for problem in (PROBLEMS[env] for env in PROBLEMS if env in TASKS):
+        name = problem.name.removesuffix("-v0")
+        (row,) = re.findall(rf"^\| {name} \| (\S+) \| (\S+) \| .*? \| (\S+?),", page, re.MULTILINE)
+        shown = [float(cell.replace("−", "-").replace(",", "")) for cell in row]
+        assert [problem.zero, problem.uniform, problem.best] == pytest.approx(shown), name
+        assert max(problem.zero, problem.uniform) < problem.good < problem.best
+
+
+def test_the_command_sets_what_it_says(monkeypatch, tmp_path, capsys):
+    seen = []
+    monkeypatch.setattr(reproduce, "reproduce", lambda *given, **more: seen.append((*given, more)) or [tmp_path])
+    main(["reproduce", "control", "--budget", "full", "--seeds", "7", "--steps", "300", "--root", str(tmp_path)])
+    ((name, budget, root, more),) = seen
+    assert (name, budget.seeds, budget.steps, budget.hidden) == ("control", 7, 300, (256, 256))
+    assert root == tmp_path / "control-full"
+    assert more == {"command": "entropax reproduce control --budget full --seeds 7 --steps 300"}
+    assert str(tmp_path) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [["--seeds", "0"], ["--steps", "50"], ["--steps", "150"]])
+def test_what_cannot_be_run_is_refused(flags, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["reproduce", "toy", *flags])
+    assert stop.value.code == 2
+    assert "whole hundreds" in capsys.readouterr().err
+
+
+# The toy.
+
+
+def actors(*means):
+    """Policies with these means before the tanh and a sigma of 1, whatever they see."""
+    heads = [jnp.array([mean, 0.0], jnp.float32) for mean in means]
+    return jax.vmap(lambda head: Actor(DenseNetwork((Affine(jnp.zeros((6, 2)), head),))))(jnp.stack(heads))
+
+
+def test_the_probability_of_the_good_way_is_the_normal_one():
+    # Phi(0) and Phi(1.96) by the tables.
+    np.testing.assert_allclose(toy_page.good_way(actors(0.0, -1.96)), [0.5, 0.975], atol=1e-5)
+
+
+def test_the_change_over_is_where_half_of_the_seeds_succeed():
+    alphas, yes, no = (0.5, 0.6, 0.8), [True] * 4, [False] * 4
+    sharp = toy_page.change_over(alphas, np.array([yes, yes, no]))
+    assert (sharp.low, sharp.high) == (0.6, 0.8)
+    assert sharp.value == pytest.approx(0.7), "halfway, as shares of 1 and 0 are"
+    torn = toy_page.change_over(alphas, np.array([yes, [True, True, True, False], no]))
+    assert torn.value == pytest.approx(0.6 + 0.2 * 0.25 / 0.75)
+    assert (torn.low, torn.high) == (0.5, 0.8), "some resamples of the seeds fail at 0.6 already"
+    assert toy_page.change_over(alphas, np.array([no, no, no])).low == 0
+    assert toy_page.change_over(alphas, np.array([yes, yes, yes])).value == np.inf
+
+
+def test_the_toy_s_theory_is_that_of_the_theory_page(request):
+    page = (request.config.rootpath / "docs" / "theory.md").read_text("utf-8")
+    assert f"{toy_page.gaussian_change():.3f}" == "0.731" in page
+    assert f"{toy_page.EXACT_CHANGE:.3f}" == "0.869" in page
+    assert f"{1 - toy_page.exact(1.0).good_way:.3f}" == "0.574" in page
+    # At the change-over both ways are worth the same, so the best policy is the even one; a symmetry, not a fit.
+    at = toy_page.gaussian(np.array([toy_page.gaussian_change(), 0.2, 1.2]))
+    assert at.good_way[0] == pytest.approx(0.5, abs=0.01)
+    assert at.good_way[1] > 0.9 > 0.5 > at.good_way[2]
+    assert toy_page.exact(toy_page.EXACT_CHANGE).good_way == pytest.approx(0.5, abs=1e-6)
+
+
+def made_toy(last_success):
+    """A sweep whose seeds all succeed up to an alpha and go the middle way everywhere."""
+    return [
+        result(f"alpha {a}", toy.ENV, (1.0, 1.0) if a <= last_success else (-1.0, -1.0), None, actors(0, 0), 0.0)
+        for a in toy.ALPHAS
+    ]
+
+
+def test_the_toy_s_sentences_hold_theory_to_the_interval():
+    def said(last_success):
+        sweep = made_toy(last_success)
+        return " ".join(toy_page.findings(TINY, toy.Trained(sweep, {"SAC": sweep[-2]})).sentences)
+
+    assert "up to an alpha of 0.725 (95 % [0.7, 0.75]" in said(0.7)
+    assert "tanh-Gaussian (0.731) lies inside that interval, the one for the exact Boltzmann policy (0.869)" in said(
+        0.7
+    )
+    assert "(0.869) lies outside" in said(0.7)
+    assert "tanh-Gaussian (0.731) lies outside" in said(0.8)
+    assert "SAC 0 of 2 seeds" in said(0.7)
+    assert "too few to show" in said(0.1)
+    assert "above 1.2 (95 % [1.2, beyond the sweep]" in said(1.2)
+
+
+def test_the_toy_from_training_to_pages(monkeypatch, tmp_path):
+    monkeypatch.setattr(toy, "METHODS", {"SACLite": toy.METHODS["SACLite"]})
+    files = reproduce.reproduce("toy", TINY, tmp_path, command="entropax reproduce toy <x>")
+    assert [path.name for path in files[:3]] == ["toy.html", "toy.json", "toy.md"]
+    html, text, page = (path.read_text("utf-8") for path in files[:3])
+    assert "entropax reproduce toy &lt;x&gt;" in html
+    assert len(re.findall('class="plot"', html)) == 4 == len(files) - 3
+    content = json.loads(text)
+    assert [cell["method"] for cell in content["cells"]][-2:] == ["alpha 1.2", "SACLite"]
+    assert len(content["cells"][0]["good_way"]) == 2
+    for figure in files[3:]:
+        assert f"({figure.name})" in page
+        assert "var(--" not in figure.read_text("utf-8"), "a picture has no style sheet"
+    assert "8 units" in page and "2 seeds a setting, 100 steps" in page
+    assert page.count("\n| 0.2 |") == 1
+
+
+# The confounds.
+
+
+def grid(seeds=5, **good):
+    """All settings at -9000; of an alpha that is named, so many seeds at -100."""
+    made = {}
+    for alpha in confounds.ALPHAS:
+        for factor in confounds.FACTORS:
+            for observed in confounds.OBSERVED:
+                setting, many = confounds.Setting(alpha, factor, observed), good.get(alpha.replace(" ", "_"), 0)
+                made[setting] = result(setting.words(), returns=(-100.0,) * many + (-9000.0,) * (seeds - many))
+    return made
+
+
+def test_the_verdict_says_whether_entropy_is_the_cause():
+    assert "fails as well within 1,000 steps (published: 2,000,000), so entropy is not the cause" in verdict(grid())
+    assert "No setting of the grid is good." in verdict(grid())
+    assert "entropy is what fails SAC" in verdict(grid(about_0=5))
+    assert "too few to tell" in verdict(grid(about_0=3, **{"0.2": 2})), "3 of 5 against 2 of 5 shows nothing"
+    assert "nothing to explain" in verdict(grid(**{"0.2": 3}))
+    mended = grid()
+    mended[PUBLISHED._replace(factor=0.1)] = result(returns=(-100.0,) * 3)
+    assert "entropy is not the cause" in verdict(mended)
+    assert "good with: alpha 0.2, reward times 0.1, raw observations." in verdict(mended)
+
+
+def test_the_confounds_page_holds_the_whole_grid():
+    found = confounds_page.findings(TINY, {QUADROTOR: grid(2, about_0=1)})
+    said = " ".join(found.sentences)
+    assert "by alpha: about 0: 6 of 12 good" in said
+    assert "by reward times: 1: 2 of 20 good" in said
+    assert "by observations: raw: 3 of 30 good" in said
+    (table,) = found.tables
+    assert len(table.rows) == 6 and len(table.rows[0]) == 6
+    assert len(found.numbers) == 30
+    assert "1e-6" in " ".join(found.about)
+
+
+def test_the_confounds_from_training_to_pages(monkeypatch, tmp_path):
+    for module in (confounds, confounds_page):
+        monkeypatch.setattr(module, "ALPHAS", {"about 0": 1e-6, "0.2": 0.2})
+        monkeypatch.setattr(module, "FACTORS", (1.0, 0.01))
+        monkeypatch.setattr(module, "OBSERVED", {"raw": confounds.OBSERVED["raw"]})  # one program to compile, not two
+    budget = dataclasses.replace(TINY, envs=(QUADROTOR,))
+    files = reproduce.reproduce("confounds", budget, tmp_path, command="c")
+    cells = json.loads(files[1].read_text("utf-8"))["cells"]
+    assert len(cells) == 4
+    whole, scaled = (next(cell for cell in cells if cell["factor"] == factor) for factor in (1.0, 0.01))
+    # The same first policy and noise: judged in the task's own rewards, a few updates apart, far from 100 to 1.
+    assert 0.2 < whole["drawn"][0][0] / scaled["drawn"][0][0] < 5
+    assert all(value < 0 for cell in cells for value in cell["returns"])
+
+
+def test_two_seeds_against_two_show_nothing():
+    """However far apart: of the six ways to deal four seeds into two pairs, two are as far apart."""
+    assert gap_words(np.array([1.0, 2.0]), np.array([101.0, 102.0])).startswith("not clearly")
+    apart = gap_words(np.arange(5.0), 100 + np.arange(5.0))
+    assert apart.startswith("lower (difference -100, 95 % [-10"), "p = 2 / 252"
+    assert gap_words(np.arange(5.0), 1 + np.arange(5.0)).startswith("not clearly")
+    assert gap_words(np.ones(5), np.ones(5)) == "not clearly higher or lower (difference 0, 95 % [0, 0])"
+
+
+# Control.
+
+
+def test_control_has_the_published_settings_in_every_method():
+    budget = EXPERIMENTS["control"].budgets["full"]
+    for problem in PROBLEMS.values():
+        setting = control.published(problem, budget)
+        built = {name: build(setting) for name, build in control.METHODS.items()}
+        assert float(built["SAC, alpha 0.2"].temperature.alpha) == 0.2
+        assert built["SAC-AdaEnt"].threshold == problem.threshold
+        assert built["SAC-AdaEnt"].samples == 100
+        learned = built["SAC, alpha learned"]
+        assert learned.temperature.learning_rate == learned.actor_learning_rate == problem.learning_rate
+        assert learned.torso.hidden_sizes == (256, 256)
+        rollout = built.pop("PPO").data()
+        assert rollout.shape(control.COPIES) == (16, 128)
+        assert {each.data().shape(1) for each in built.values()} == {(256, 1)}
+        for each in built.values():
+            each.init(Spec(1, Bounds((-1.0,), (1.0,))), key=jax.random.key(0))
+    assert control.REFERENCE in control.METHODS
+
+
+def test_control_compares_with_sac():
+    cells = [
+        result(control.REFERENCE, returns=(-700.0, -800.0, -750.0, -720.0)).cell,
+        result("SACLite", returns=(-150.0, -160.0, -150.0, -160.0)).cell,
+        result("SAC-AdaEnt", returns=(-600.0, -900.0, -740.0, -730.0)).cell,
+    ]
+    found = control_page.findings(TINY, cells)
+    counts, lite, adaent = found.sentences
+    assert counts == (
+        "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 4, SACLite 4 of 4, SAC-AdaEnt 0 of 4."
+    )
+    assert "SACLite is higher (difference 580," in lite
+    assert "not clearly higher or lower (difference 0," in adaent
+    (table,) = found.tables
+    assert dict(row[:2] for row in table.rows)["best known"] == "-72"
+
+
+def test_control_from_training_to_pages(monkeypatch, tmp_path):
+    name = "SAC, alpha learned"
+    monkeypatch.setattr(control, "METHODS", {name: control.METHODS[name]})
+    budget = dataclasses.replace(TINY, envs=("entropax/Obstacle2D-v0",))
+    files = reproduce.reproduce("control", budget, tmp_path, command="c")
+    cells = json.loads(files[1].read_text("utf-8"))["cells"]
+    assert [cell["method"] for cell in cells] == [name]
+    assert len(cells[0]["evaluations"]) == 20
+    runs = sorted(path.parent.parent.name for path in tmp_path.glob("*/*/run.json"))
+    assert runs == ["Obstacle2D-v0--SAC-alpha-learned"], "each cell can be reported on"
+
+
+# Exploration.
+
+
+def test_only_alpha_and_exploration_differ_and_every_noise_has_one_size():
+    """Root mean squares over an episode: by the fields where they say so, OU's by its own sum, which tests hold."""
+    assert {exploration.REFERENCE, exploration.MEMORYLESS} <= exploration.METHODS.keys()
+    assert exploration.METHODS[exploration.REFERENCE].alpha == 0.2
+    for name, method in exploration.METHODS.items():
+        assert (method.alpha == 0.2) == (name == exploration.REFERENCE)
+    noises = {name: method.explores(40).noise for name, method in exploration.METHODS.items()}
+    assert noises["white noise"].sigma == noises["pink noise"].sigma == noises["parameter noise"].distance == 0.2
+    assert noises["OU noise"].size(40) == pytest.approx(0.2)
+    assert noises["white noise, counts"] == noises["white noise"]
+    assert len({str(method.explores(40)) for method in exploration.METHODS.values()}) == len(noises) - 1
+
+
+def test_exploration_compares_with_sac_and_with_white_noise():
+    cells = [
+        result(exploration.REFERENCE, returns=(-700.0, -800.0, -750.0, -720.0)).cell,
+        result("alpha about 0", returns=(-700.0, -800.0, -750.0, -720.0)).cell,
+        result("white noise", returns=(-600.0, -610.0, -620.0, -630.0)).cell,
+        result("pink noise", returns=(-150.0, -160.0, -150.0, -160.0)).cell,
+    ]
+    found = exploration_page.findings(TINY, cells)
+    good, *gaps = found.sentences
+    assert good.endswith("SAC, alpha 0.2 0 of 4, alpha about 0 0 of 4, white noise 0 of 4, pink noise 4 of 4.")
+    assert len(gaps) == 4, "three beside SAC, and pink beside white noise"
+    assert "alpha about 0 is not clearly higher or lower (difference 0," in gaps[0]
+    assert "white noise is higher (difference 120," in gaps[1]
+    assert gaps[3].startswith("Quadrotor-v0: the return of pink noise is higher (difference 460,")
+    assert gaps[3].endswith("than that of white noise.")
+    assert "1e-06" in " ".join(found.about)
+    (table,) = found.tables
+    assert dict(row[:2] for row in table.rows)["pink noise"].startswith("4 of 4, -155")
+
+
+def test_exploration_from_training_to_pages(monkeypatch, tmp_path):
+    name = "parameter noise"
+    monkeypatch.setattr(exploration, "METHODS", {name: exploration.METHODS[name]})
+    budget = dataclasses.replace(TINY, envs=(QUADROTOR,))
+    files = reproduce.reproduce("exploration", budget, tmp_path, command="c")
+    assert [path.name for path in files] == [
+        "exploration.html", "exploration.json", "exploration.md", "exploration-quadrotor-v0.svg",
+    ]  # fmt: skip
+    (cell,) = json.loads(files[1].read_text("utf-8"))["cells"]
+    assert (cell["method"], len(cell["evaluations"])) == (name, 20)
+    (path,) = tmp_path.glob("*/*/run.json")
+    assert json.loads(path.read_text("utf-8"))["exploration"]["noise"]["type"] == "ParameterNoise"
+    # A kept run that explored otherwise is never taken for this one.
+    trained = exploration.trained
+    monkeypatch.setattr(exploration, "trained", lambda *given: trained(*given[:-1]))
+    with pytest.raises(EntropaxError, match="other settings"):
+        reproduce.reproduce("exploration", budget, tmp_path, command="c")
