@@ -49,12 +49,12 @@ def check_spaces(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]
 def _check_action_space(space: gymnasium.Space[Any]) -> list[str]:
     if isinstance(space, gymnasium.spaces.Discrete):
         raise EntropaxError(
-            f"The action space is Discrete({space.n}): SAC's policy is a density over a Box. Use a Box-action "
+            f"The action space is Discrete({space.n}): policies here are densities over a Box. Use a Box-action "
             "variant of the task, or an algorithm for discrete actions."
         )
     if not isinstance(space, gymnasium.spaces.Box):
         raise EntropaxError(
-            f"The action space is {type(space).__name__}: SAC's policy is a density over a Box. Flatten it to a Box "
+            f"The action space is {type(space).__name__}: policies here are densities over a Box. Flatten it to a Box "
             "with a gymnasium.ActionWrapper."
         )
     if not np.issubdtype(space.dtype, np.floating):

@@ -86,6 +86,11 @@ def _half_have(reached: Bool[np.ndarray, "rows seeds"], steps: Float[np.ndarray,
     return median if np.isfinite(median) else float("nan")
 
 
+def folder_of(root: Path, task: str, method: str) -> Path:
+    """Where a cell's run is kept, for names with commas and blanks in them."""
+    return root / f"{task}--{method.replace(', ', '-').replace(' ', '-')}"
+
+
 def trained(
     algorithm: AbstractAlgorithm[Any],
     env: str,

@@ -14,7 +14,7 @@ from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
 from entropax.algorithms.td3 import TD3
 from entropax.experiments.budget import Budget
-from entropax.experiments.cells import Cell, measured, trained
+from entropax.experiments.cells import Cell, folder_of, measured, trained
 from entropax.experiments.problems import PROBLEMS, Problem
 from entropax.loops.training import Training
 from entropax.networks import Dense, Orthogonal
@@ -36,6 +36,9 @@ BUDGETS: Mapping[str, Budget] = {
     "full": Budget(tuple(PROBLEMS), 5, 2_000_000, (256, 256), 256, samples=100, episodes=10, rate=1.0),
 }
 
+COPIES = 16
+"""Environment copies that PPO steps together."""
+
 
 class Setting(NamedTuple):
     """What a method is built from: SAC with the problem's published settings and an alpha of 0.2, and the sizes."""
@@ -47,14 +50,8 @@ class Setting(NamedTuple):
 
 def _learned(setting: Setting) -> SAC:
     """SAC with alpha learned as published: from 1, at the rate of the networks, to an entropy of -1 a dimension."""
-    sac = setting.sac
-    return SAC(
-        torso=sac.torso,
-        batch_size=sac.batch_size,
-        actor_learning_rate=sac.actor_learning_rate,
-        critic_learning_rate=sac.critic_learning_rate,
-        temperature=Dual(learning_rate=sac.actor_learning_rate),
-    )
+    rate = setting.sac.actor_learning_rate
+    return dataclasses.replace(setting.sac, temperature=Dual(learning_rate=rate))
 
 
 def _ppo(setting: Setting) -> PPO:
@@ -78,8 +75,6 @@ def _td3(setting: Setting) -> TD3:
     return TD3(actor_learning_rate=rate, critic_learning_rate=rate, **sizes)
 
 
-COPIES = 16
-"""Environment copies that PPO steps together."""
 METHODS: Mapping[str, Callable[[Setting], AbstractAlgorithm[Any]]] = {
     "SAC, alpha 0.2": lambda setting: setting.sac,
     "SAC, alpha learned": _learned,
@@ -98,7 +93,7 @@ def train(budget: Budget, root: Path) -> list[Cell]:
     cells = []
     for problem in (PROBLEMS[env] for env in budget.envs):
         for name, build in METHODS.items():
-            folder = root / f"{problem.name}--{name.replace(', ', '-').replace(' ', '-')}"
+            folder = folder_of(root, problem.name, name)
             algorithm, training = build(published(problem, budget)), problem.training(budget)
             if isinstance(algorithm.data(), Rollout):
                 training = dataclasses.replace(training, num_envs=COPIES, warmup=0, capacity=Training().capacity)

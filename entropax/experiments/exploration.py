@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from entropax.envs.registry import TASKS
 from entropax.experiments.budget import Budget
-from entropax.experiments.cells import Cell, measured, trained
+from entropax.experiments.cells import Cell, folder_of, measured, trained
 from entropax.experiments.control import published
 from entropax.experiments.problems import PROBLEMS, Problem
 from entropax.exploration import OU, PLAIN, Counts, Exploration, ParameterNoise, Pink, White
@@ -58,7 +58,7 @@ def train(budget: Budget, root: Path) -> list[Cell]:
 def _cell(problem: Problem, name: str, budget: Budget, root: Path) -> Cell:
     method = METHODS[name]
     sac = replace(published(problem, budget).sac, temperature=Fixed(method.alpha))
-    folder = root / f"{problem.name}--{name.replace(', ', '-').replace(' ', '-')}"
+    folder = folder_of(root, problem.name, name)
     explores = method.explores(TASKS[problem.env].time_limit)
     run = trained(sac, problem.env, problem.training(budget), budget.seeds, folder, explores)
     return measured(run, problem.env, name, problem.good)

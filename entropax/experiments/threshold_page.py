@@ -7,11 +7,11 @@ import numpy as np
 
 from entropax.experiments.budget import Budget
 from entropax.experiments.charts import Rule, line_chart, over_seeds
-from entropax.experiments.findings import Findings, Table, middle_words, numbers_of
+from entropax.experiments.findings import Findings, numbers_of
 from entropax.experiments.sweeps import Swept
 from entropax.experiments.threshold import QUESTIONS
 from entropax.experiments.toy import PUBLISHED_ALPHA
-from entropax.experiments.toy_page import good_way
+from entropax.experiments.toy_page import good_way, outcomes
 from entropax.report.charts import Chart
 
 Trained = Mapping[str, Mapping[str, Swept]]
@@ -29,7 +29,7 @@ def findings(budget: Budget, trained: Trained) -> Findings:
             "A threshold of 0 and a sharpness of 0 are SAC; a threshold of 1.01 climbs the plain value everywhere.",
         ),
         sentences=tuple(_sentence(question, trained[question]) for question in trained),
-        tables=tuple(_table(question, by_name) for question, by_name in trained.items()),
+        tables=tuple(outcomes(QUESTIONS[question], "setting", one) for question, one in trained.items()),
         charts=tuple(_chart(question, trained[question]) for question in ("threshold", "sharpness")),
         numbers=tuple(
             numbers_of(one.cell, question=question, drawn=one.drawn, good_way=good_way(one.actors))
@@ -47,21 +47,6 @@ def _sentence(question: str, by_name: Mapping[str, Swept]) -> str:
         groups["all" if solved == seeds else "none" if solved == 0 else "some"].append(name)
     parts = [f"{count} of the seeds succeed at {', '.join(names)}" for count, names in groups.items() if names]
     return f"{QUESTIONS[question]}: {'; '.join(parts)}."
-
-
-def _table(question: str, by_name: Mapping[str, Swept]) -> Table:
-    rows = tuple(
-        (
-            name,
-            f"{one.cell.solved_seeds()} of {one.cell.seeds}",
-            middle_words(one.cell.returns),
-            middle_words(one.drawn[-2:].mean(axis=0)),
-            middle_words(good_way(one.actors)),
-        )
-        for name, one in by_name.items()
-    )
-    heads = ("setting", "seeds that succeed", "return, deterministic", "return, drawn", "P(good way)")
-    return Table(QUESTIONS[question], heads, rows, "Interquartile means over seeds with 95 % bootstrap intervals.")
 
 
 def _chart(question: str, by_name: Mapping[str, Swept]) -> Chart:

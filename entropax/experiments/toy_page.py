@@ -77,7 +77,7 @@ def findings(budget: Budget, trained: Trained) -> Findings:
         title="The toy: from which alpha on does SAC take the wrong way?",
         about=_about(budget),
         sentences=(*_change_words(measured), *_method_words(methods), *_share_words(sweep), *_skip_words(sweep)),
-        tables=(_alpha_table(sweep), _method_table(methods)),
+        tables=(_alpha_table(sweep), outcomes(f"Methods at alpha {PUBLISHED_ALPHA:g}", "method", methods)),
         charts=(*_alpha_charts(sweep, theory, upright), _method_chart(methods)),
         numbers=tuple(
             numbers_of(one.cell, alpha=float(one.cell.alpha[-1, 0]), drawn=one.drawn, good_way=good_way(one.actors))
@@ -161,7 +161,8 @@ def _alpha_table(sweep: Sequence[Swept]) -> Table:
     return Table("SAC by alpha", heads, rows, note)
 
 
-def _method_table(methods: Mapping[str, Swept]) -> Table:
+def outcomes(title: str, kind: str, by_name: Mapping[str, Swept]) -> Table:
+    """Success, returns and the probability of the good way, a row a name; `kind` is what is named."""
     rows = tuple(
         (
             name,
@@ -170,11 +171,10 @@ def _method_table(methods: Mapping[str, Swept]) -> Table:
             middle_words(one.drawn[-2:].mean(axis=0)),
             middle_words(good_way(one.actors)),
         )
-        for name, one in methods.items()
+        for name, one in by_name.items()
     )
-    heads = ("method", "seeds that succeed", "return, deterministic", "return, drawn", "P(good way)")
-    note = "Interquartile means over seeds with 95 % bootstrap intervals."
-    return Table(f"Methods at alpha {PUBLISHED_ALPHA:g}", heads, rows, note)
+    heads = (kind, "seeds that succeed", "return, deterministic", "return, drawn", "P(good way)")
+    return Table(title, heads, rows, "Interquartile means over seeds with 95 % bootstrap intervals.")
 
 
 def _alpha_charts(sweep: Sequence[Swept], theory: GaussianTheory, upright: Sequence[Rule]) -> list[Chart]:

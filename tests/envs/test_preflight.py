@@ -40,7 +40,7 @@ def rewarded(value):
 
 
 REFUSED = {
-    "discrete": (Scripted(action_space=Discrete(3)), r"Discrete\(3\).*density over a Box.*Use a Box-action"),
+    "discrete": (Scripted(action_space=Discrete(3)), r"Discrete\(3\).*densities over a Box.*Use a Box-action"),
     "multi-discrete": (Scripted(action_space=MultiDiscrete([2, 2])), r"MultiDiscrete.*ActionWrapper"),
     "integer action": (Scripted(action_space=Box(0, 5, (2,), np.int32)), r"Box of int32.*Declare a float"),
     "empty action": (Scripted(action_space=Box(-1, 1, (0,))), r"action space is empty \(shape \(0,\)\)"),
