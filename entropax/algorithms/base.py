@@ -39,16 +39,6 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
         """
 
     @abc.abstractmethod
-    def act(
-        self, state: State, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an exploring action; the environment takes it clipped to [-1, 1]."""
-
-    @abc.abstractmethod
-    def mode(self, state: State, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """The deterministic action that evaluation uses; the environment takes it clipped to [-1, 1]."""
-
-    @abc.abstractmethod
     def alpha(self, state: State) -> Float[Array, "*dimensions"]:
         """The weight of the entropy now: one number, or one an action dimension."""
 
@@ -59,6 +49,16 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def parameters(self, state: State) -> dict[str, PyTree[Array]]:
         """The trained parameters by name (`actor`, `critic`), for their norms."""
+
+    def act(
+        self, state: State, observation: Float[Array, " observation"], *, key: Key[Array, ""]
+    ) -> Float[Array, " action"]:
+        """Draws an exploring action from the policy; the environment takes it clipped to [-1, 1]."""
+        return self.actor(state)(observation).sample_and_log_prob(key=key)[0]
+
+    def mode(self, state: State, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
+        """The deterministic action that evaluation uses; the environment takes it clipped to [-1, 1]."""
+        return self.actor(state)(observation).mode()
 
 
 class AbstractSoftActorCritic(AbstractAlgorithm[State]):

@@ -90,18 +90,6 @@ class DecomposedSAC(AbstractTwoValued[SACState[DecomposedCritic]]):
         """The policy."""
         return state.actor
 
-    def act(
-        self, state: SACState[DecomposedCritic], observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an action in [-1, 1] from the policy."""
-        return self.sac.act(state, observation, key=key)
-
-    def mode(
-        self, state: SACState[DecomposedCritic], observation: Float[Array, " observation"]
-    ) -> Float[Array, " action"]:
-        """Tanh of the policy's mean."""
-        return self.sac.mode(state, observation)
-
     def alpha(self, state: SACState[DecomposedCritic]) -> Float[Array, "*dimensions"]:
         """The weight of the entropy now."""
         return self.sac.alpha(state)

@@ -94,16 +94,6 @@ class MetaSAC(AbstractSoftActorCritic[MetaSACState]):
         """The policy."""
         return state.sac.actor
 
-    def act(
-        self, state: MetaSACState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an action in [-1, 1] from the policy."""
-        return self.sac.act(state.sac, observation, key=key)
-
-    def mode(self, state: MetaSACState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """Tanh of the policy's mean."""
-        return self.sac.mode(state.sac, observation)
-
     def alpha(self, state: MetaSACState) -> Float[Array, ""]:
         """The weight of the entropy now."""
         return jnp.exp(state.log_alpha)

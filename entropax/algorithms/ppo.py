@@ -127,16 +127,6 @@ class PPO(AbstractAlgorithm[PPOState]):
         """The policy."""
         return state.networks.actor
 
-    def act(
-        self, state: PPOState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an action from the policy."""
-        return state.networks.actor(observation).sample_and_log_prob(key=key)[0]
-
-    def mode(self, state: PPOState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """The policy's middle."""
-        return state.networks.actor(observation).mode()
-
     def alpha(self, state: PPOState) -> Float[Array, ""]:
         """The entropy's weight in the loss, which nothing moves."""
         return jnp.asarray(self.entropy_coefficient, jnp.float32)

@@ -99,16 +99,6 @@ class SAC(AbstractSoftActorCritic[SACState]):
         """The policy."""
         return state.actor
 
-    def act(
-        self, state: SACState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an action in [-1, 1] from the policy."""
-        return state.actor(observation).sample_and_log_prob(key=key)[0]
-
-    def mode(self, state: SACState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """Tanh of the policy's mean."""
-        return state.actor(observation).mode()
-
     def alpha(self, state: SACState) -> Float[Array, "*dimensions"]:
         """The weight of the entropy now, one or one a dimension."""
         return self.temperature.value(state.temperature)

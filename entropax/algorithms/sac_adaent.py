@@ -88,16 +88,6 @@ class SACAdaEnt(AbstractTwoValued[SACAdaEntState]):
         """The policy."""
         return state.sac.actor
 
-    def act(
-        self, state: SACAdaEntState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an action in [-1, 1] from the policy."""
-        return self.sac.act(state.sac, observation, key=key)
-
-    def mode(self, state: SACAdaEntState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """Tanh of the policy's mean."""
-        return self.sac.mode(state.sac, observation)
-
     def alpha(self, state: SACAdaEntState) -> Float[Array, "*dimensions"]:
         """The weight of the entropy now, one or one a dimension."""
         return self.sac.alpha(state.sac)

@@ -100,16 +100,6 @@ class SoftQ(AbstractAlgorithm[SoftQState]):
         """The sampling network, with the critic that tells the mode among its draws."""
         return ImplicitActor(state.sampler, jax.tree.map(lambda leaf: leaf[0], state.critics))
 
-    def act(
-        self, state: SoftQState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """Draws an action in [-1, 1] from the sampling network."""
-        return self.actor(state)(observation).sample_and_log_prob(key=key)[0]
-
-    def mode(self, state: SoftQState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """The draw of highest Q among some with set noise."""
-        return self.actor(state)(observation).mode()
-
     def alpha(self, state: SoftQState) -> Float[Array, ""]:
         """The weight of the entropy, a setting."""
         return jnp.asarray(self.entropy_weight, jnp.float32)

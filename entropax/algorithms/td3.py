@@ -101,16 +101,6 @@ class TD3(AbstractAlgorithm[DeterministicState]):
         """The policy with its exploration noise."""
         return with_noise(state.actor, self.exploration_noise)
 
-    def act(
-        self, state: DeterministicState, observation: Float[Array, " observation"], *, key: Key[Array, ""]
-    ) -> Float[Array, " action"]:
-        """mu(s) with noise; the environment clips it to [-1, 1]."""
-        return self.actor(state)(observation).sample_and_log_prob(key=key)[0]
-
-    def mode(self, state: DeterministicState, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """mu(s)."""
-        return state.actor(observation)
-
     def alpha(self, state: DeterministicState) -> Float[Array, ""]:
         """0: entropy has no weight."""
         return jnp.zeros((), jnp.float32)
