@@ -30,8 +30,8 @@ def interpreter(library: str) -> Path:
         shutil.rmtree(python.parent.parent, ignore_errors=True)
         venv.create(python.parent.parent, with_pip=True)
         # torch first and alone: what depends on it would otherwise draw in another build.
-        torch = next(line for line in requirements.read_text().splitlines() if line.startswith("torch=="))
-        for what in ([torch], ["-r", str(requirements)]):
+        torch = [line for line in requirements.read_text().splitlines() if line.startswith("torch==")]
+        for what in (*([line] for line in torch), ["-r", str(requirements)]):
             subprocess.run([str(python), "-m", "pip", "install", "--quiet", *what], check=True)
         complete.write_text(requirements.read_text())
     return python

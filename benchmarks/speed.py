@@ -44,7 +44,7 @@ def measure(contender: Contender, seed: int) -> dict[str, Any]:
             command += ["--cores", *map(str, cores)] if cores else []
             pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
             # An empty cache: what an earlier run compiled would save this one memory that the peers must spend.
-            variables = _environment() | {"XDG_CACHE_HOME": folder}
+            variables = environment() | {"XDG_CACHE_HOME": folder}
             running.append(subprocess.Popen(command, cwd=folder, env=variables, **pipes))
         try:
             finished = [(process, *process.communicate(timeout=LIMIT)) for process in running]
@@ -68,7 +68,7 @@ def measure(contender: Contender, seed: int) -> dict[str, Any]:
     }
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """This process's variables, without what would change how a library uses the machine."""
     unwanted = ("JAX_", "XLA_", "OMP_", "MKL_", "OPENBLAS_", "PYTHONPATH")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
@@ -115,7 +115,7 @@ def _until_metrics(cache: Path) -> float:
     """Starts a run as a user does, waits for the first row of metrics it prints, and ends it."""
     with tempfile.TemporaryDirectory() as folder:
         command = [str(interpreter("entropax")), "-m", "entropax", "train", "sac", "--env", "HalfCheetah-v5"]
-        variables = _environment() | {"XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
+        variables = environment() | {"XDG_CACHE_HOME": str(cache), "PYTHONUNBUFFERED": "1"}
         started = time.perf_counter()
         process = subprocess.Popen(
             command, cwd=folder, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

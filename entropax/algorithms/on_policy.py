@@ -7,8 +7,8 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Float, Key
+from jax.flatten_util import ravel_pytree
+from jaxtyping import Array, Bool, Float, Key, UInt
 
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal, StateValue
@@ -112,6 +112,18 @@ def experience(networks: ActorCritic, batch: Transition, discount: Rate, gae_lam
     return Experience(observations, actions, log_probs, advantages.ravel(), (advantages + values).ravel())
 
 
+def shuffled(count: int, *, key: Key[Array, ""]) -> UInt[Array, " count"]:
+    """The numbers 0 … count - 1 in a random order, by one sort of one word each.
+
+    High bits are random and low bits the number, which breaks ties: of 4,096 numbers about eight pairs of neighbours
+    come in their old order. Sorting numbers by keys of their own, as `jax.random.permutation` does twice, takes eight
+    times as long, as long as half of PPO's gradients.
+    """
+    low = jnp.uint32((1 << (count - 1).bit_length()) - 1)
+    words = (jax.random.bits(key, (count,)) & ~low) | jnp.arange(count, dtype=jnp.uint32)
+    return jnp.sort(words) & low
+
+
 Surrogate = Callable[[Float[Array, " step"], Experience], Float[Array, " step"]]
 """What the policy climbs: log pi(a|s) of each step, nats, and the steps, to an objective of each, reward."""
 
@@ -132,8 +144,8 @@ def gradient(
 
     def loss(networks: ActorCritic) -> tuple[Float[Array, ""], Metrics]:
         log_probs = log_prob(networks.actor, steps.observation, steps.action)
-        entropy = jax.vmap(lambda observation: networks.actor(observation).entropy())(steps.observation)
-        actor_loss = -jnp.mean(surrogate(log_probs, steps)) - entropy_coefficient * jnp.mean(entropy)
+        bonus = entropy_coefficient * _mean_entropy(networks.actor, steps.observation, entropy_coefficient != 0)
+        actor_loss = -jnp.mean(surrogate(log_probs, steps)) - bonus
         values = jax.vmap(networks.critic)(steps.observation)
         critic_loss = jnp.mean((values - steps.value_target) ** 2)
         metrics = {"train/actor_loss": actor_loss, "train/critic_loss": critic_loss, "train/value_mean": values.mean()}
@@ -141,10 +153,21 @@ def gradient(
 
     slope, metrics = jax.grad(loss, has_aux=True)(networks)
     norms = {
-        "train/actor_grad_norm": optax.tree.norm(slope.actor),
-        "train/critic_grad_norm": optax.tree.norm(slope.critic),
+        "train/actor_grad_norm": jnp.linalg.norm(ravel_pytree(slope.actor)[0]),
+        "train/critic_grad_norm": jnp.linalg.norm(ravel_pytree(slope.critic)[0]),
     }
     return slope, {**metrics, **norms}
+
+
+def _mean_entropy(
+    actor: AbstractActor, observations: Float[Array, "step observation"], wanted: bool | Bool[Array, ""]
+) -> Float[Array, ""]:
+    """E[H(pi(.|s))], nats; 0 where it is not wanted: a quadrature a step, half of an update's time, would be lost."""
+
+    def mean(actor: AbstractActor) -> Float[Array, ""]:
+        return jnp.mean(jax.vmap(lambda observation: actor(observation).entropy())(observations))
+
+    return jax.lax.cond(wanted, mean, lambda _: jnp.zeros((), jnp.float32), actor)
 
 
 def check(owner: str, discount: Rate, gae_lambda: Rate, learning_rate: Rate, max_grad_norm: Rate, steps: int) -> None:

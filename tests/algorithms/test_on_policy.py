@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from entropax import A2C, PPO, ClippedGaussian, Dense, Orthogonal, TanhGaussian, TanhNormal
-from entropax.algorithms.on_policy import experience, gradient
+from entropax.algorithms.on_policy import experience, gradient, shuffled
 from entropax.algorithms.ppo import AsEstimated, Standardised
 from entropax.errors import EntropaxError
 from entropax.optimiser import clip_by_norm
@@ -145,6 +145,27 @@ def test_a_ratio_of_squashed_policies_is_that_of_their_gaussians(latent):
         return -0.5 * ((latent - policy.mean) * jnp.exp(-policy.log_std)) ** 2 - policy.log_std
 
     assert float(found) == pytest.approx(float((gaussian(new) - gaussian(old))[0]), abs=2e-3)
+
+
+@pytest.mark.parametrize("count", [1, 2, 1000, 4096])
+def test_shuffled_numbers_are_all_there(count):
+    np.testing.assert_array_equal(np.sort(shuffled(count, key=jax.random.key(0))), np.arange(count))
+
+
+def test_every_number_comes_to_every_place_alike():
+    """Chi squared of (number, place) over many shuffles, within four standard deviations of its mean of 1 each."""
+    orders = np.asarray(jax.vmap(lambda key: shuffled(8, key=key))(jax.random.split(jax.random.key(1), 8000)))
+    seen = np.stack([np.bincount(orders[:, place], minlength=8) for place in range(8)])
+    free = 7 * 7
+    assert abs(np.sum((seen - 1000) ** 2 / 1000) - free) < 4 * np.sqrt(2 * free)
+
+
+def test_few_neighbours_keep_their_old_order_because_their_random_bits_agree():
+    orders = np.asarray(jax.vmap(lambda key: shuffled(4096, key=key))(jax.random.split(jax.random.key(2), 50)))
+    follows = np.mean(np.sum(orders[:, 1:] > orders[:, :-1], axis=1))
+    assert abs(follows - 4095 / 2 - 4) < 4 * np.sqrt(4096 / 12 / 50), (
+        "eight ties, of which half would have risen anyway"
+    )
 
 
 def test_advantages_are_standardised_within_the_minibatch():
