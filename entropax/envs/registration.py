@@ -4,7 +4,7 @@ import math
 
 import gymnasium
 
-from entropax.envs.registry import TASKS
+from entropax.envs.registry import HOST_TASKS, TASKS
 
 
 def register_all() -> None:
@@ -21,3 +21,6 @@ def register_all() -> None:
                 reward_threshold=None if math.isnan(task.solved) else task.solved,
                 kwargs={"task": task.id},
             )
+    for id, host_task in HOST_TASKS.items():
+        if id not in gymnasium.registry:
+            gymnasium.register(id=id, entry_point=host_task.entry_point)

@@ -1,4 +1,4 @@
-"""From an id to an environment: our own tasks in JAX, everything else through Gymnasium."""
+"""From an id to an environment: our own tasks, in JAX or in MuJoCo, and everything else through Gymnasium."""
 
 import dataclasses
 import difflib
@@ -61,6 +61,23 @@ class Task:
     build: Callable[[], AbstractDynamics[Any]]
     solved: float = math.nan
     picture: Picture | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class HostTask:
+    """An environment of ours that Gymnasium steps, because its physics are not in JAX.
+
+    Attributes:
+        description: One line for `entropax envs`.
+        entry_point: What `gymnasium.make` calls, "module:function"; imported only then.
+        needs: The module that simulates it; without it the task is not listed.
+        action: The box of its actions.
+    """
+
+    description: str
+    entry_point: str
+    needs: str
+    action: Bounds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +250,15 @@ TASKS: dict[str, Task] = {
         Task("entropax/MatchObservation-v0", "probe: best action = observation / 2", 1, _SIGN, MatchObservation),
     )
 }
-"""Our own environments by id, in the order in which they are listed."""
+"""Our own environments in JAX by id, in the order in which they are listed."""
+
+_OPENCAT, _EIGHT = "entropax.envs.opencat", Bounds((-1.0,) * 8, (1.0,) * 8)
+
+HOST_TASKS: dict[str, HostTask] = {
+    "entropax/OpenCat-v0": HostTask("robot cat runs, penalties grow", f"{_OPENCAT}:OpenCat", "mujoco", _EIGHT),
+    "entropax/OpenCatFixed-v0": HostTask("OpenCat, constant penalties", f"{_OPENCAT}:fixed", "mujoco", _EIGHT),
+}
+"""Our own environments that Gymnasium steps, by id; listed after those in JAX."""
 
 _MUJOCO: dict[str, tuple[str, int, float]] = {
     "Ant": ("four-legged robot runs forward", 8, 1.0),
@@ -265,10 +290,10 @@ def make(id: str, num_envs: int = 1) -> Episodes[Any] | AbstractHostEnvironments
 
     Args:
         id: One of ours (`entropax/Pendulum-v0`, …) or any id that `gymnasium.make` knows, `module:Name-v0` included.
-        num_envs: Copies stepped together. One of ours comes as a single copy in pure JAX: the loop vmaps it.
+        num_envs: Copies stepped together. One of `TASKS` comes as a single copy in pure JAX: the loop vmaps it.
 
     Returns:
-        `Episodes` for one of ours, `GymnasiumEnvironments` for any other.
+        `Episodes` for one of `TASKS`, `GymnasiumEnvironments` for any other.
 
     Raises:
         UnknownEnvironment: No such id; the message names the nearest.
@@ -283,7 +308,7 @@ def make(id: str, num_envs: int = 1) -> Episodes[Any] | AbstractHostEnvironments
 
 def _make_gymnasium(id: str) -> gymnasium.Env[Any, Any]:
     """`gymnasium.make` with errors that name the remedy."""
-    if id.startswith("entropax/"):
+    if id.startswith("entropax/") and id not in HOST_TASKS:
         raise _unknown(id)
     try:
         return gymnasium.make(id)
@@ -323,9 +348,13 @@ def available() -> list[Available]:
         (their action space is unknown until made, so `action` is None).
     """
     ours = [Available(task.id, "jax", task.description, task.build().spec.action) for task in TASKS.values()]
-    return ours + [
-        entry for id in gymnasium.registry if id not in TASKS if (entry := _describe_gymnasium(id)) is not None
+    ours += [
+        Available(id, "gymnasium", task.description, task.action)
+        for id, task in HOST_TASKS.items()
+        if importlib.util.find_spec(task.needs) is not None
     ]
+    others = (id for id in gymnasium.registry if id not in TASKS and id not in HOST_TASKS)
+    return ours + [entry for id in others if (entry := _describe_gymnasium(id)) is not None]
 
 
 def _describe_gymnasium(id: str) -> Available | None:

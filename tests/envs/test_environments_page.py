@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from entropax.envs.registry import TASKS
+from entropax.envs.registry import HOST_TASKS, TASKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
@@ -20,7 +20,7 @@ def test_snippets_run(snippet, tmp_path):
 
 
 def test_every_task_is_on_the_page():
-    assert [id for id in TASKS if f"`{id}`" not in PAGE] == []
+    assert [id for id in (*TASKS, *HOST_TASKS) if f"`{id}`" not in PAGE] == []
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)

@@ -9,7 +9,7 @@ import pytest
 from entropax.envs import registry
 from entropax.envs.base import Episodes
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
-from entropax.envs.registry import TASKS, UnknownEnvironment, action_text, available, make
+from entropax.envs.registry import HOST_TASKS, TASKS, UnknownEnvironment, action_text, available, make
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Categories, Spec
 
@@ -40,6 +40,7 @@ def test_other_ids_give_the_adapter():
         ("MountainCarContinous-v0", "MountainCarContinuous-v0"),
         ("Ant-v17", "Ant-v5"),
         ("PendulumSparse-v0", "entropax/PendulumSparse-v0"),
+        ("entropax/OpenCat-v1", "entropax/OpenCat-v0"),
     ],
 )
 def test_unknown_ids_name_the_nearest(id, nearest):
@@ -80,7 +81,7 @@ def test_fewer_than_one_environment_is_refused():
 
 def test_listed_bounds_are_true():
     listed = {entry.id: entry for entry in available()}
-    assert list(listed)[: len(TASKS)] == list(TASKS)
+    assert list(listed)[: len(TASKS) + len(HOST_TASKS)] == [*TASKS, *HOST_TASKS]
     assert "CartPole-v1" not in listed
     for id, entry in listed.items():
         if id.endswith("-v4") or entry.backend == "jax":
@@ -100,7 +101,7 @@ def test_other_packages_are_listed_and_missing_dependencies_are_not(monkeypatch)
     entry = {entry.id: entry for entry in available()}["Lander-v0"]
     assert (entry.description, entry.action) == ("registered by their_package", None)
     monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
-    assert not any(entry.id.startswith("Hopper") for entry in available())
+    assert not any(entry.id.startswith(("Hopper", "entropax/OpenCat")) for entry in available())
 
 
 def test_action_text():
