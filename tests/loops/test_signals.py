@@ -30,13 +30,17 @@ def _has_row(lines: list[dict]) -> bool:
     return any(line["kind"] == "metrics" for line in lines)
 
 
-# Ten steps lie between the row that shows that training is under way and the long evaluation.
+def _is_nearly_done(lines: list[dict]) -> bool:
+    return any(line["kind"] == "metrics" and line["step"] >= 390 for line in lines)
+
+
+# Ten steps lie between that row and the long evaluation.
 EVALUATION = ["--log-every", "390", "--evaluate-every", "400", "--evaluation-episodes", "150"]
 CASES = {
     "warm-up": (_started, 0.05, ["--warmup", "30000", "--steps", "30100", "--log-every", "100"]),
     "training": (_has_row, 0.1, ["--warmup", "100", "--steps", "6000", "--log-every", "200"]),
     "evaluation": (
-        _has_row,
+        _is_nearly_done,
         0.6,
         ["--warmup", "100", "--steps", "400", *EVALUATION],
     ),
