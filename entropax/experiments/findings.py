@@ -110,10 +110,12 @@ def gap_words(values: np.ndarray, others: np.ndarray) -> str:
     generator = np.random.default_rng(0)
     drawn = [group[generator.integers(len(group), size=(2000, len(group)))] for group in (values, others)]
     low, high = np.quantile(interquartile_mean(drawn[0]) - interquartile_mean(drawn[1]), [0.025, 0.975])
-    sure = mannwhitneyu(values, others).pvalue < 0.05
+    chance = float(mannwhitneyu(values, others).pvalue)
+    sure = chance < 0.05
     word = "higher" if sure and low > 0 else "lower" if sure and high < 0 else "not clearly higher or lower"
     difference = float(interquartile_mean(values) - interquartile_mean(others))
-    return f"{word} (difference {number(difference)}, 95 % [{number(float(low))}, {number(float(high))}])"
+    interval = f"95 % [{number(float(low))}, {number(float(high))}]"
+    return f"{word} (difference {number(difference)}, {interval}, rank test p = {number(chance)})"
 
 
 def _html(findings: Findings, command: str) -> str:

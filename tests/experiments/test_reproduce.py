@@ -236,7 +236,9 @@ def test_two_seeds_against_two_show_nothing():
     apart = gap_words(np.arange(5.0), 100 + np.arange(5.0))
     assert apart.startswith("lower (difference -100, 95 % [-10"), "p = 2 / 252"
     assert gap_words(np.arange(5.0), 1 + np.arange(5.0)).startswith("not clearly")
-    assert gap_words(np.ones(5), np.ones(5)) == "not clearly higher or lower (difference 0, 95 % [0, 0])"
+    assert (
+        gap_words(np.ones(5), np.ones(5)) == "not clearly higher or lower (difference 0, 95 % [0, 0], rank test p = 1)"
+    )
 
 
 # Control.
