@@ -98,8 +98,12 @@ def verdict(grid: Grid) -> str:
         )
         return f"{cause} {within}: {counts}, all else equal."
     others = "; ".join(setting.words() for setting in good)
-    mended = f"At least half of the seeds are good with: {others}." if good else "No setting of the grid is good."
-    return f"SAC with alpha near 0 fails as well {within}, so entropy is not the cause: {counts}. {mended}"
+    found = (
+        f"At least half of the seeds are good with: {others}."
+        if good
+        else "No setting of the grid is good, so nothing here shows that as many steps are enough for anybody."
+    )
+    return f"SAC with alpha near 0 fails as well {within}, so entropy is not the cause there: {counts}. {found}"
 
 
 def _drawn(one: Swept) -> np.ndarray:
