@@ -211,7 +211,7 @@ def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Rec
         like = jax.eval_shape(lambda: (population.kept(carry), record))
         (carry, record), _, step = restore_checkpoint(folder, like)
         carry, record = population.placed(carry), Record(*(np.array(part) for part in record))
-    title = f"{sweep.env} ×{len(sweep.members)} ×{sweep.seeds}"
+    title = f"{folder.name}: {len(sweep.members) * sweep.seeds} learners"
     with StopRequest() as stop, Display(title, training.steps, True) as display:
         while step < training.steps:
             carry, skipped = population.advance(carry)
@@ -220,6 +220,7 @@ def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Rec
             if step in judged_at:
                 for series, values in zip(record[:4], population.judge(carry), strict=True):
                     series[judged_at.index(step)] = values
+                display.reached(step)
             display.step(step)
             due = (step - training.warmup) % training.checkpoint_every == 0
             if stop.requested or (due and step < training.steps):

@@ -62,6 +62,12 @@ class Display:
         if self._shown and not self._bar_shown:
             self._console.print(f"{self._title}  {step:>9,}  {headline(values)}", highlight=False, soft_wrap=True)
 
+    def reached(self, step: int) -> None:
+        """Moves the bar; where there is none, says how far the run is."""
+        self._bar.update(self._task, completed=min(step, self._steps), status="")
+        if self._shown and not self._bar_shown:
+            self._console.print(f"{self._title}  {step:>9,} of {self._steps:,} steps", highlight=False, soft_wrap=True)
+
     def say(self, message: str) -> None:
         """Prints a sentence beside the bar."""
         if self._shown:

@@ -160,9 +160,10 @@ def test_the_toy_s_sentences_hold_theory_to_the_interval():
     assert "above 1.2 (95 % [1.2, beyond the sweep]" in said(1.2)
 
 
-def test_the_toy_from_training_to_pages(monkeypatch, tmp_path):
+def test_the_toy_from_training_to_pages(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(toy, "METHODS", {"SACLite": toy.METHODS["SACLite"]})
     files = reproduce.reproduce("toy", TINY, tmp_path, command="entropax reproduce toy <x>")
+    assert re.search(r"\d+ learners +\d+ of \d+ steps", capsys.readouterr().err), "progress, also off a terminal"
     assert [path.name for path in files[:3]] == ["toy.html", "toy.json", "toy.md"]
     html, text, page = (path.read_text("utf-8") for path in files[:3])
     assert "entropax reproduce toy &lt;x&gt;" in html
