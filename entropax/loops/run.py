@@ -118,7 +118,7 @@ class Run:
             )
         flat = observation.reshape(-1, self.spec.observation_size)
         actions = self.spec.action.to_environment(self.host_policy(seed).mode(flat))
-        return actions.reshape(*observation.shape[:-1], *actions.shape[1:])
+        return actions.reshape((*observation.shape[:-1], *actions.shape[1:]))
 
 
 def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> AbstractActor:
