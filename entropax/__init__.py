@@ -3,6 +3,7 @@
 from entropax.algorithms.a2c import A2C as A2C
 from entropax.algorithms.ddpg import DDPG as DDPG
 from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
+from entropax.algorithms.discrete_soft_q import DiscreteSoftQ as DiscreteSoftQ
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
 from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian

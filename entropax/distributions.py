@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import log_ndtr, ndtr
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 EntropyKind: TypeAlias = Literal["exact", "estimate", "unknown"]
 
@@ -130,13 +130,15 @@ class AbstractDistribution(eqx.Module):
     """Whether `entropy` is a closed form, a quadrature estimate, or NaN because there is no density."""
 
     @abc.abstractmethod
-    def sample_and_log_prob(
-        self, *, key: Key[Array, ""]
-    ) -> tuple[Float[Array, " action"] | Int[Array, ""], Float[Array, ""]]:
+    def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
         """A reparameterised sample where the class allows one, and its log-density summed over dimensions."""
 
     @abc.abstractmethod
-    def mode(self) -> Float[Array, " action"] | Int[Array, ""]:
+    def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
+        """Log-density in nats of an action as it was drawn, before any clipping."""
+
+    @abc.abstractmethod
+    def mode(self) -> Float[Array, " action"]:
         """The action to take when evaluating."""
 
     @abc.abstractmethod
@@ -147,13 +149,13 @@ class AbstractDistribution(eqx.Module):
     def entropy(self) -> Float[Array, ""]:
         """Entropy in nats, summed over dimensions."""
 
+    @abc.abstractmethod
+    def kl(self, other: Any) -> Float[Array, ""]:
+        """KL(self || other) in nats, for another distribution of the same class."""
+
 
 class AbstractContinuous(AbstractDistribution):
     """A distribution over continuous actions, of which an environment takes what is in [-1, 1] and clips the rest."""
-
-    @abc.abstractmethod
-    def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
-        """Log-density in nats of an action as it was drawn, before any clipping."""
 
     @abc.abstractmethod
     def action_std(self) -> Float[Array, " action"]:
@@ -162,10 +164,6 @@ class AbstractContinuous(AbstractDistribution):
     @abc.abstractmethod
     def saturation(self, threshold: float = 0.97) -> Float[Array, " action"]:
         """P(|a| > threshold) of each dimension, for a threshold below 1."""
-
-    @abc.abstractmethod
-    def kl(self, other: Any) -> Float[Array, ""]:
-        """KL(self || other) in nats, for another distribution of the same class."""
 
 
 def _beyond(mean: Float[Array, " action"], log_std: Float[Array, " action"], edge: float) -> Float[Array, " action"]:
@@ -334,7 +332,7 @@ class TanhNormal(AbstractContinuous):
 
 
 class Categorical(AbstractDistribution):
-    """A distribution over actions 0 … n - 1.
+    """A distribution over actions 0 … n - 1, each a vector of one: its index in float32, as replay holds it.
 
     Attributes:
         logits: `[actions]`, up to a constant.
@@ -351,20 +349,20 @@ class Categorical(AbstractDistribution):
         """Probabilities of all actions."""
         return jax.nn.softmax(self.logits)
 
-    def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Int[Array, ""], Float[Array, ""]]:
+    def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Float[Array, "1"], Float[Array, ""]]:
         """A sampled action (not reparameterised) and its log-probability in nats."""
-        action = jax.random.categorical(key, self.logits)
-        return action, self.log_prob(action)
+        index = jax.random.categorical(key, self.logits)
+        return index.astype(jnp.float32)[None], self.log_probs()[index]
 
-    def log_prob(self, action: Int[Array, ""]) -> Float[Array, ""]:
+    def log_prob(self, action: Float[Array, "1"]) -> Float[Array, ""]:
         """Log-probability in nats of a given action."""
-        return self.log_probs()[action]
+        return self.log_probs()[action[0].astype(jnp.int32)]
 
-    def mode(self) -> Int[Array, ""]:
+    def mode(self) -> Float[Array, "1"]:
         """The most probable action, the first of equals."""
-        return jnp.argmax(self.logits)
+        return jnp.argmax(self.logits, keepdims=True).astype(jnp.float32)
 
-    def entropy_per_dimension(self) -> Float[Array, " action"]:
+    def entropy_per_dimension(self) -> Float[Array, "1"]:
         """The entropy as a vector of one."""
         return self.entropy()[None]
 

@@ -275,6 +275,26 @@ class Sampler(AbstractNetwork):
         return self.network.on_host()
 
 
+class ActionValues(AbstractNetwork):
+    """The values of a finite set of actions: one observation to Q(s, a) of each.
+
+    Attributes:
+        network: `[observation] -> [actions]`.
+        count: number of actions.
+    """
+
+    network: AbstractNetwork
+    count: int = eqx.field(static=True)
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Q(s, .) of one observation."""
+        return self.network(x)
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        return self.network.on_host()
+
+
 class StateValue(eqx.Module):
     """A value of states: one observation to one number."""
 

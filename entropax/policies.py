@@ -13,6 +13,8 @@ from jaxtyping import Array, Float, Key
 
 from entropax.distributions import (
     AbstractContinuous,
+    AbstractDistribution,
+    Categorical,
     EntropyKind,
     Normal,
     TanhNormal,
@@ -68,6 +70,22 @@ class WithLogStd(AbstractNetwork):
         return apply
 
 
+class Divided(AbstractNetwork):
+    """Another network's output over a number, as Q / alpha: the logits of a Boltzmann policy."""
+
+    network: AbstractNetwork
+    divisor: Float[Array, ""]
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Maps one example."""
+        return self.network(x) / self.divisor
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        network, divisor = self.network.on_host(), np.asarray(self.divisor)
+        return lambda x: network(x) / divisor
+
+
 class HostPolicy(NamedTuple):
     """An actor's NumPy twin; it reads the actor's leaves, which must be NumPy arrays, at each call."""
 
@@ -84,7 +102,7 @@ class AbstractActor(eqx.Module):
     """Of a Gaussian: `[observation] -> [2 action]`, means, then log standard deviations."""
 
     @abc.abstractmethod
-    def __call__(self, observation: Float[Array, " observation"]) -> AbstractContinuous:
+    def __call__(self, observation: Float[Array, " observation"]) -> AbstractDistribution:
         """The policy at one observation."""
 
     @abc.abstractmethod
@@ -95,12 +113,20 @@ class AbstractActor(eqx.Module):
     def max_entropy(self) -> float:
         """The largest entropy of such a distribution, nats per dimension; NaN where there is none."""
 
+
+class AbstractContinuousActor(AbstractActor):
+    """A policy over continuous actions."""
+
+    @abc.abstractmethod
+    def __call__(self, observation: Float[Array, " observation"]) -> AbstractContinuous:
+        """The policy at one observation."""
+
     @abc.abstractmethod
     def sigma_of(self, nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
         """The sigma, in [-1, 1], of the mean-0 distribution with this entropy."""
 
 
-class Actor(AbstractActor):
+class Actor(AbstractContinuousActor):
     """A tanh-Gaussian policy: one observation to one distribution over [-1, 1]^action."""
 
     network: AbstractNetwork
@@ -122,7 +148,7 @@ class Actor(AbstractActor):
         return sigma_of_entropy(nats_per_dimension)
 
 
-class GaussianActor(AbstractActor):
+class GaussianActor(AbstractContinuousActor):
     """A Gaussian policy that is not squashed: it draws actions beyond [-1, 1], which the environment clips.
 
     The one with `WithLogStd(Squashed(network), log_std)` is a deterministic policy with noise of a set size.
@@ -219,7 +245,7 @@ class Implicit(AbstractContinuous):
         return jax.vmap(self._action)(jnp.asarray(_noises(self.network.noise_size)))
 
 
-class ImplicitActor(AbstractActor):
+class ImplicitActor(AbstractContinuousActor):
     """A policy by a sampler: any shape of distribution over [-1, 1]^action, and no density (arXiv 1702.08165).
 
     Example:
@@ -263,6 +289,43 @@ class ImplicitActor(AbstractActor):
     def sigma_of(self, nats_per_dimension: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
         """NaN: there is no sigma."""
         return jnp.full_like(nats_per_dimension, jnp.nan)
+
+
+class CategoricalActor(AbstractActor):
+    """A policy over a finite set of actions: one observation to the logits of all of them.
+
+    Example:
+        >>> actor = CategoricalActor(Dense((8,)).init(4, 2, key=jax.random.key(0)), count=2)
+        >>> actor(jnp.ones(4)).mode().shape, round(actor.max_entropy(), 4)
+        ((1,), 0.6931)
+    """
+
+    network: AbstractNetwork
+    """`[observation] -> [count]`: log-probabilities up to a constant."""
+    count: int = eqx.field(static=True)
+    """Number of actions."""
+
+    def __call__(self, observation: Float[Array, " observation"]) -> Categorical:
+        """The policy at one observation."""
+        return Categorical(self.network(observation))
+
+    def on_host(self) -> HostPolicy:
+        """The same policy in NumPy; its mode is the most probable action."""
+        network = self.network.on_host()
+
+        def best(scores: np.ndarray) -> np.ndarray:
+            return scores.argmax(axis=-1, keepdims=True).astype(np.float32)
+
+        def sample(observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+            logits = network(observations)
+            # The largest of logits with Gumbel noise is a draw from their softmax.
+            return best(logits + generator.gumbel(size=logits.shape))
+
+        return HostPolicy(sample, lambda observations: best(network(observations)))
+
+    def max_entropy(self) -> float:
+        """The uniform distribution's, log n nats."""
+        return math.log(self.count)
 
 
 def _mean_and_log_std(output: Float[Array, " outputs"]) -> tuple[Float[Array, " action"], Float[Array, " action"]]:

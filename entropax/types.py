@@ -4,9 +4,10 @@ import dataclasses
 import math
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
 from entropax.errors import EntropaxError
 
@@ -45,6 +46,14 @@ class Bounds:
         """
         return np.asarray(self.low, np.float32) + (action.clip(-1, 1) + 1) * self.half_range
 
+    def uniform(self, *, key: Key[Array, ""]) -> Float[Array, " action"]:
+        """Draws an action of the policy uniformly from [-1, 1]."""
+        return jax.random.uniform(key, (self.size,), jnp.float32, -1, 1)
+
+    def uniform_on_host(self, generator: np.random.Generator, envs: int) -> Float[np.ndarray, "envs action"]:
+        """Draws so many of them in NumPy."""
+        return generator.uniform(-1, 1, (envs, self.size)).astype(np.float32)
+
     @property
     def log_half_range(self) -> float:
         """Nats to add to an entropy in [-1, 1] to have it in the environment's units (change of variables)."""
@@ -53,9 +62,35 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class Categories:
-    """A finite set of actions 0 … size - 1."""
+    """A finite set of actions 0 … count - 1.
 
-    size: int
+    Policies, learners and replay hold such an action as a vector of one: its index, in float32. So a row, a batch and
+    an annotation know one kind of action, and only `to_environment` makes an integer of it.
+    """
+
+    count: int
+
+    @property
+    def size(self) -> int:
+        """Numbers that an action is held in: 1."""
+        return 1
+
+    def to_environment(self, action: Any) -> Any:
+        """Maps actions of the policy, `[..., 1]`, to integers `[...]` (NumPy in, NumPy out).
+
+        Example:
+            >>> Categories(3).to_environment(np.asarray([[2.0], [0.0]], np.float32)).tolist()
+            [2, 0]
+        """
+        return action[..., 0].astype(np.int32)
+
+    def uniform(self, *, key: Key[Array, ""]) -> Float[Array, "1"]:
+        """Draws an action of the policy, all equally likely."""
+        return jax.random.randint(key, (1,), 0, self.count).astype(jnp.float32)
+
+    def uniform_on_host(self, generator: np.random.Generator, envs: int) -> Float[np.ndarray, "envs 1"]:
+        """Draws so many of them in NumPy."""
+        return generator.integers(self.count, size=(envs, 1)).astype(np.float32)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,8 +124,22 @@ def continuous(spec: Spec) -> Bounds:
     if isinstance(spec.action, Bounds):
         return spec.action
     raise EntropaxError(
-        f"The actions are one of {spec.action.size} categories, but this needs continuous ones (a Box). Choose an "
-        "environment from `entropax envs`."
+        f"The actions are one of {spec.action.count} categories, but this needs continuous ones (a Box). Take an "
+        "algorithm for categories, discrete-soft-q, or an environment with bounds from `entropax envs`."
+    )
+
+
+def categories(spec: Spec) -> Categories:
+    """The categories of a specification whose actions are a finite set.
+
+    Raises:
+        EntropaxError: they are continuous.
+    """
+    if isinstance(spec.action, Categories):
+        return spec.action
+    raise EntropaxError(
+        f"The actions are a Box of {spec.action.size}, but this needs a finite set of them (Discrete). Take an "
+        "algorithm for continuous actions, such as sac, or an environment with categories from `entropax envs`."
     )
 
 
@@ -99,7 +148,7 @@ class Transition(NamedTuple):
 
     observation: Float[Array, "*axes observation"]
     action: Float[Array, "*axes action"]
-    """As the policy drew it; the environment took it clipped to [-1, 1]."""
+    """As the policy drew it: in [-1, 1], or beyond where the environment took it clipped; or an index of categories."""
     reward: Float[Array, "*axes"]
     next_observation: Float[Array, "*axes observation"]
     terminated: Float[Array, "*axes"]

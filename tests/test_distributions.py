@@ -94,9 +94,9 @@ def test_categorical_by_hand():
     np.testing.assert_allclose(distribution.probs(), [0.5, 0.25, 0.25], rtol=1e-5)
     np.testing.assert_allclose(distribution.entropy(), 1.5 * math.log(2.0), rtol=1e-6)
     np.testing.assert_allclose(distribution.entropy_per_dimension(), [1.5 * math.log(2.0)], rtol=1e-6)
-    np.testing.assert_allclose(distribution.log_prob(jnp.array(1)), -2 * math.log(2.0), rtol=1e-5)
+    np.testing.assert_allclose(distribution.log_prob(jnp.array([1.0])), -2 * math.log(2.0), rtol=1e-5)
     np.testing.assert_allclose(distribution.kl(Categorical(jnp.zeros(3))), math.log(3) - 1.5 * math.log(2), rtol=1e-5)
-    assert int(distribution.mode()) == 0
+    np.testing.assert_array_equal(distribution.mode(), [0.0])
 
 
 def test_categorical_ignores_impossible_actions():

@@ -53,11 +53,11 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     def act(
         self, state: State, observation: Float[Array, " observation"], *, key: Key[Array, ""]
     ) -> Float[Array, " action"]:
-        """Draws an exploring action from the policy; the environment takes it clipped to [-1, 1]."""
+        """Draws an exploring action from the policy, as replay holds it; `spec.action` makes the environment's."""
         return self.actor(state)(observation).sample_and_log_prob(key=key)[0]
 
     def mode(self, state: State, observation: Float[Array, " observation"]) -> Float[Array, " action"]:
-        """The deterministic action that evaluation uses; the environment takes it clipped to [-1, 1]."""
+        """The deterministic action that evaluation uses, likewise."""
         return self.actor(state)(observation).mode()
 
 

@@ -29,7 +29,7 @@ class Train(Generic[Algorithm]):
     """Train an algorithm into a new run folder."""
 
     env: str
-    """Environment id: one of `entropax envs`, or any Gymnasium id with continuous actions."""
+    """Environment id: one of `entropax envs`, or any Gymnasium id whose actions suit the algorithm."""
     training: Annotated[Training, tyro.conf.OmitArgPrefixes]
     """Counts of steps, and what to do when numbers break."""
     algorithm: Algorithm

@@ -78,9 +78,9 @@ SOFT_Q = Dialect(
     | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA), f"{_WEIGHT} {{}}")
     | dict.fromkeys((Knob.ALPHA_MINIMUM, Knob.ALPHA_MAXIMUM), f"{_WEIGHT} {{}}, which nothing moves")
     | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_WEIGHT}: nothing moves alpha here")
-    | {Knob.TARGET: "train sac, whose law steers to a target ({}); soft Q-learning has none"},
+    | {Knob.TARGET: f"{_WEIGHT}: soft Q-learning steers to no target ({{}})"},
 )
-"""For soft Q-learning, whose alpha is a setting and whose entropy is not measured."""
+"""For soft Q-learning, of continuous or discrete actions, whose alpha is a setting."""
 
 ON_POLICY = Dialect(
     "Entropax",

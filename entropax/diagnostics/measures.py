@@ -9,7 +9,7 @@ import optax
 from jaxtyping import Array, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.policies import AbstractActor
+from entropax.policies import AbstractActor, AbstractContinuousActor
 from entropax.types import Bounds, Metrics, Spec, continuous
 
 SATURATED = 0.97
@@ -27,30 +27,71 @@ def policy_measures(
 
     Args:
         algorithm: whose policy is looked at.
-        spec: of the environment; its bounds give the environment's units.
+        spec: of the environment; bounds give the environment's units.
         state: the algorithm's.
         previous: the policy at the last look, for the KL divergence.
         observations: where to look.
 
     Returns:
-        The `entropy/…` metrics of `docs/metrics.md`, alpha, and the norms of the parameters.
+        The `entropy/…` metrics of `docs/metrics.md`, alpha, and the norms of the parameters. What is a reading of the
+        action's units is not there where actions are categories.
     """
-    bounds = continuous(spec)
     actor = algorithm.actor(state)
+    target, alpha = algorithm.target_entropy(spec, state), algorithm.alpha(state)
+    if isinstance(actor, AbstractContinuousActor):
+        readings = _in_a_box(continuous(spec), actor, previous, observations, target)
+    else:
+        readings = _among_categories(actor, previous, observations, target)
+    norms = algorithm.parameters(state).items()
+    return {
+        **readings,
+        "train/ent_coef": jnp.mean(alpha),
+        "train/ent_coef_per_dimension": jnp.broadcast_to(alpha, readings["entropy/per_dimension"].shape),
+        **{f"train/{name}_param_norm": optax.tree.norm(part) for name, part in norms},
+    }
 
+
+def _in_a_box(
+    bounds: Bounds,
+    actor: AbstractContinuousActor,
+    previous: AbstractActor,
+    observations: Float[Array, "batch observation"],
+    target: Float[Array, ""],
+) -> Metrics:
     def at(observation: Float[Array, " observation"]) -> tuple[Array, Array, Array, Array]:
         policy, before = actor(observation), previous(observation)
         return policy.entropy_per_dimension(), policy.action_std(), policy.saturation(SATURATED), policy.kl(before)
 
     nats, std, saturation, kl = jax.tree.map(lambda x: jnp.mean(x, axis=0), jax.vmap(at)(observations))
-    target, alpha = algorithm.target_entropy(spec, state), algorithm.alpha(state)
-    norms = algorithm.parameters(state).items()
+    readings = entropy_readings(
+        bounds, nats, std, saturation, target, widest=actor.max_entropy(), sigma_of=actor.sigma_of
+    )
+    return {**readings, "entropy/policy_kl": kl}
+
+
+def _among_categories(
+    actor: AbstractActor,
+    previous: AbstractActor,
+    observations: Float[Array, "batch observation"],
+    target: Float[Array, ""],
+) -> Metrics:
+    def at(observation: Float[Array, " observation"]) -> tuple[Array, Array]:
+        policy, before = actor(observation), previous(observation)
+        return policy.entropy_per_dimension(), policy.kl(before)
+
+    nats, kl = jax.tree.map(lambda x: jnp.mean(x, axis=0), jax.vmap(at)(observations))
+    return {**_in_nats(nats, target, actor.max_entropy()), "entropy/policy_kl": kl}
+
+
+def _in_nats(nats: Float[Array, " action"], target: Float[Array, ""], widest: float) -> Metrics:
+    """What an entropy tells in any action space."""
+    total = jnp.sum(nats)
     return {
-        **entropy_readings(bounds, nats, std, saturation, target, widest=actor.max_entropy(), sigma_of=actor.sigma_of),
-        "entropy/policy_kl": kl,
-        "train/ent_coef": jnp.mean(alpha),
-        "train/ent_coef_per_dimension": jnp.broadcast_to(alpha, nats.shape),
-        **{f"train/{name}_param_norm": optax.tree.norm(part) for name, part in norms},
+        "entropy/nats": total,
+        "entropy/per_dimension": nats,
+        "entropy/fraction_of_feasible": jnp.exp(jnp.mean(nats) - widest),
+        "entropy/target": target,
+        "entropy/slack": total - target,
     }
 
 
@@ -64,7 +105,7 @@ def entropy_readings(
     widest: float,
     sigma_of: Callable[[Array], Array],
 ) -> Metrics:
-    """The entropy in all its units, from means over states.
+    """The entropy of a policy in a box in all its units, from means over states.
 
     Args:
         bounds: of the actions, in the environment's units.
@@ -75,17 +116,12 @@ def entropy_readings(
         widest: the largest entropy of the policy class, in nats per dimension; NaN where there is none.
         sigma_of: the class's sigma, in [-1, 1], for an entropy in nats per dimension.
     """
-    total = jnp.sum(nats)
     return {
-        "entropy/nats": total,
-        "entropy/environment_nats": total + bounds.log_half_range,
-        "entropy/per_dimension": nats,
+        **_in_nats(nats, target, widest),
+        "entropy/environment_nats": jnp.sum(nats) + bounds.log_half_range,
         "entropy/sigma": sigma_of(jnp.mean(nats)),
         "entropy/sigma_per_dimension": sigma_of(nats),
         "entropy/action_std": std * jnp.asarray(bounds.half_range),
-        "entropy/fraction_of_feasible": jnp.exp(jnp.mean(nats) - widest),
-        "entropy/target": target,
-        "entropy/slack": total - target,
         "entropy/saturation": jnp.mean(saturation),
     }
 

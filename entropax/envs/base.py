@@ -1,7 +1,7 @@
 """The environment contract: two kinds of environment, one meaning of a step."""
 
 import abc
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import equinox as eqx
 import jax
@@ -12,18 +12,21 @@ from jaxtyping import Array, Float, Int, Key
 from entropax.types import Spec, Step
 
 State = TypeVar("State")
+Action: TypeAlias = Float[Array, " action"] | Int[Array, ""]
+"""What an environment takes: numbers in its own units, or the index of one of its categories."""
 
 
 class AbstractDynamics(eqx.Module, Generic[State]):
     """A task in pure JAX, one copy, without time limit or reset: the physics and the reward.
 
-    Float fields are traced, so physics can be swept; actions arrive in the environment's units.
+    Float fields are traced, so physics can be swept; actions arrive in the environment's units, those of
+    categories as integers.
     """
 
     @property
     @abc.abstractmethod
     def spec(self) -> Spec:
-        """Sizes and action bounds."""
+        """Size of the observation, and the actions."""
 
     @abc.abstractmethod
     def initial(self, *, key: Key[Array, ""]) -> State:
@@ -34,9 +37,7 @@ class AbstractDynamics(eqx.Module, Generic[State]):
         """What the policy sees of a state."""
 
     @abc.abstractmethod
-    def step(
-        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
-    ) -> tuple[State, Float[Array, ""], Any]:
+    def step(self, state: State, action: Action, *, key: Key[Array, ""]) -> tuple[State, Float[Array, ""], Any]:
         """Returns the next state, the reward and whether the task terminated."""
 
 
@@ -58,7 +59,7 @@ class Episodes(eqx.Module, Generic[State]):
 
     @property
     def spec(self) -> Spec:
-        """Sizes and action bounds of the task."""
+        """Size of the observation and the actions of the task."""
         return self.dynamics.spec
 
     def reset(self, *, key: Key[Array, ""]) -> tuple[EpisodeState[State], Float[Array, " observation"]]:
@@ -67,7 +68,7 @@ class Episodes(eqx.Module, Generic[State]):
         return EpisodeState(task, jnp.zeros((), jnp.int32)), self.dynamics.observe(task)
 
     def step(
-        self, state: EpisodeState[State], action: Float[Array, " action"], *, key: Key[Array, ""]
+        self, state: EpisodeState[State], action: Action, *, key: Key[Array, ""]
     ) -> tuple[EpisodeState[State], Step]:
         """One step; where it ends the episode, the returned state is a fresh one."""
         step_key, reset_key = jax.random.split(key)
@@ -93,7 +94,7 @@ class AbstractHostEnvironments(abc.ABC):
     @property
     @abc.abstractmethod
     def spec(self) -> Spec:
-        """Sizes and action bounds of one environment."""
+        """Size of the observation and the actions of one environment."""
 
     @property
     @abc.abstractmethod
@@ -106,7 +107,10 @@ class AbstractHostEnvironments(abc.ABC):
 
     @abc.abstractmethod
     def step(self, actions: np.ndarray) -> Step:
-        """Steps with `[envs, action]` in the environment's units; every leaf has the axis `[envs]` first."""
+        """Steps with `[envs, action]` in the environment's units, or with integers `[envs]` where it has categories.
+
+        Every leaf of what comes back has the axis `[envs]` first.
+        """
 
     @abc.abstractmethod
     def close(self) -> None:

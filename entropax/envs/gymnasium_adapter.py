@@ -15,7 +15,7 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.envs.preflight import check_spaces, preflight
 from entropax.errors import EntropaxError
-from entropax.types import Bounds, Spec, Step
+from entropax.types import Bounds, Categories, Spec, Step
 
 
 def environment_seed(seed: int, index: int) -> int:
@@ -39,10 +39,31 @@ def flattener(space: gymnasium.Space[Any], leading: int) -> Callable[[Any], np.n
     return lambda array: np.reshape(array, (*np.shape(array)[:leading], -1))
 
 
-def spec_of(observation: gymnasium.Space[Any], action: gymnasium.spaces.Box) -> Spec:
-    """The spec of one environment: sizes of the flattened spaces and the action bounds in environment units."""
+def spec_of(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]) -> Spec:
+    """The spec of one environment whose spaces `check_spaces` has accepted; bounds are in environment units."""
+    if isinstance(action, gymnasium.spaces.Discrete):
+        return Spec(flatdim(observation), Categories(int(action.n)))
+    assert isinstance(action, gymnasium.spaces.Box)
     low, high = (tuple(map(float, np.ravel(bound))) for bound in (action.low, action.high))
     return Spec(flatdim(observation), Bounds(low, high))
+
+
+def taker(space: gymnasium.Space[Any]) -> Callable[[np.ndarray], np.ndarray]:
+    """Makes the function from actions as `Spec.action` gives them to actions as environments take them.
+
+    Args:
+        space: The space of one environment's action: a Box, or a Discrete, whose first action need not be 0.
+
+    Returns:
+        A function of `[envs, action]` in the environment's units, or of integers `[envs]`, to a fresh array of the
+        space's shape and dtype within its bounds: environments may keep or change it.
+    """
+    if isinstance(space, gymnasium.spaces.Discrete):
+        start = space.start
+        return lambda actions: start + actions.astype(space.dtype)
+    assert isinstance(space, gymnasium.spaces.Box)
+    low, high, shape, dtype = space.low, space.high, space.shape, space.dtype
+    return lambda actions: np.minimum(np.maximum(actions.reshape(-1, *shape), low), high).astype(dtype)
 
 
 @final
@@ -74,14 +95,12 @@ class GymnasiumEnvironments(AbstractHostEnvironments):
                     f"Environment {index} has other spaces than environment 0, so one policy cannot serve both. "
                     "Give environments of one kind."
                 )
-        box = _box(first.action_space)
-        self._spec = spec_of(first.observation_space, box)
-        self._flat = flattener(first.observation_space, 0)
-        self._low, self._high, self._action_shape, self._action_dtype = box.low, box.high, box.shape, box.dtype
+        self._spec = spec_of(first.observation_space, first.action_space)
+        self._flat, self._taken = flattener(first.observation_space, 0), taker(first.action_space)
 
     @property
     def spec(self) -> Spec:
-        """Sizes and action bounds of one environment."""
+        """Size of the observation and the actions of one environment."""
         return self._spec
 
     @property
@@ -97,12 +116,12 @@ class GymnasiumEnvironments(AbstractHostEnvironments):
         return observation
 
     def step(self, actions: np.ndarray) -> Step:
-        """Steps with `[envs, action]` in the environment's units, clipped to the box against rounding."""
+        """Steps with `[envs, action]` in the environment's units, clipped to the box against rounding; or `[envs]`."""
         count = len(self.envs)
         final_observation = np.empty((count, self._spec.observation_size), np.float32)
         reward = np.empty(count, np.float32)
         terminated, truncated = np.empty(count, np.bool_), np.empty(count, np.bool_)
-        actions = _in_box(actions, (count, *self._action_shape), self._low, self._high, self._action_dtype)
+        actions = self._taken(actions)
         fresh: dict[int, np.ndarray] = {}
         for index, env in enumerate(self.envs):
             observed, reward[index], terminated[index], truncated[index], _ = env.step(actions[index])
@@ -121,25 +140,14 @@ class GymnasiumEnvironments(AbstractHostEnvironments):
             env.close()
 
 
-def _box(space: gymnasium.Space[Any]) -> gymnasium.spaces.Box:
-    """Narrows the type of an action space that `check_spaces` has accepted."""
-    assert isinstance(space, gymnasium.spaces.Box)
-    return space
-
-
-def _in_box(actions: np.ndarray, shape: tuple[int, ...], low: Any, high: Any, dtype: Any) -> np.ndarray:
-    """A fresh array of the space's shape and dtype within its bounds: environments may keep or change it."""
-    return np.minimum(np.maximum(np.reshape(actions, shape), low), high).astype(dtype)
-
-
 class _Vector:
     """What the three modes share: the vector environment, its spec, and copies in our layout."""
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]):
         self.envs = envs
         self.warnings = tuple(check_spaces(envs.single_observation_space, envs.single_action_space))
-        self.box = _box(envs.single_action_space)
-        self.spec = spec_of(envs.single_observation_space, self.box)
+        self.spec = spec_of(envs.single_observation_space, envs.single_action_space)
+        self.taken = taker(envs.single_action_space)
         self.flat_batch = flattener(envs.single_observation_space, 1)
         self.flat_one = flattener(envs.single_observation_space, 0)
 
@@ -157,9 +165,7 @@ class _Vector:
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
         """Steps; returns copies: observation, reward, terminated, truncated (and not terminated), and the info."""
-        box = self.box
-        actions = _in_box(actions, (self.envs.num_envs, *box.shape), box.low, box.high, box.dtype)
-        observed, reward, terminated, truncated, info = self.envs.step(actions)
+        observed, reward, terminated, truncated, info = self.envs.step(self.taken(actions))
         terminated = np.array(terminated, np.bool_)
         truncated = np.array(truncated, np.bool_) & ~terminated
         return self.observation(observed), np.array(reward, np.float32), terminated, truncated, info
@@ -180,7 +186,7 @@ class NextStepVectorEnvironments(AbstractHostEnvironments):
 
     @property
     def spec(self) -> Spec:
-        """Sizes and action bounds of one environment."""
+        """Size of the observation and the actions of one environment."""
         return self._vector.spec
 
     @property
@@ -217,7 +223,7 @@ class SameStepVectorEnvironments(AbstractHostEnvironments):
 
     @property
     def spec(self) -> Spec:
-        """Sizes and action bounds of one environment."""
+        """Size of the observation and the actions of one environment."""
         return self._vector.spec
 
     @property
@@ -263,7 +269,7 @@ class DisabledVectorEnvironments(AbstractHostEnvironments):
 
     @property
     def spec(self) -> Spec:
-        """Sizes and action bounds of one environment."""
+        """Size of the observation and the actions of one environment."""
         return self._vector.spec
 
     @property

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from entropax.envs.base import AbstractDynamics
+from entropax.envs.base import AbstractDynamics, Action
 from entropax.envs.drawing import Picture
 from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
-from entropax.types import Bounds
+from entropax.types import Bounds, Categories
 
 
 @eqx.filter_jit
@@ -24,7 +24,7 @@ def _initial(dynamics: AbstractDynamics[Any], key: Key[Array, ""]) -> tuple[Any,
 
 @eqx.filter_jit
 def _step(
-    dynamics: AbstractDynamics[Any], state: Any, action: Float[Array, " action"], key: Key[Array, ""]
+    dynamics: AbstractDynamics[Any], state: Any, action: Action, key: Key[Array, ""]
 ) -> tuple[Any, Float[Array, " observation"], Float[Array, ""], Any, Key[Array, ""]]:
     key, step_key = jax.random.split(key)
     state, reward, terminated = dynamics.step(state, action, key=step_key)
@@ -32,7 +32,7 @@ def _step(
 
 
 @final
-class JaxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+class JaxEnv(gymnasium.Env[np.ndarray, Any]):
     """One copy of a task's dynamics, compiled for the CPU, behind `gymnasium.Env`; it renders what has a picture.
 
     The time limit is Gymnasium's own: `gymnasium.make` wraps it in `TimeLimit`. To train here, prefer `Episodes`: this
@@ -49,30 +49,27 @@ class JaxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         """Wraps a task.
 
         Args:
-            dynamics: The task; its action spec must be `Bounds`.
+            dynamics: The task.
             observation: The box that its observations stay in.
             picture: How its states are drawn; None where it has no picture.
             render_mode: As in Gymnasium: "rgb_array", where there is a picture, or None.
 
         Raises:
-            EntropaxError: The task's actions are not continuous, `observation` has another size than its spec, or
-                there is no such render mode.
+            EntropaxError: `observation` has another size than the task's spec, or there is no such render mode.
         """
         self.metadata = _metadata(picture)
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             known = " or ".join([*map(repr, self.metadata["render_modes"]), "None"])
             raise EntropaxError(f"This task cannot be rendered as {render_mode!r}. Use render_mode={known}.")
         self.picture, self.render_mode = picture, render_mode
-        action = dynamics.spec.action
-        if not isinstance(action, Bounds):
-            raise EntropaxError("JaxEnv wraps continuous tasks, this one has a finite set of actions. Use Bounds.")
         if observation.size != dynamics.spec.observation_size:
             raise EntropaxError(
                 f"The observation box has {observation.size} entries, the task's observation "
                 f"{dynamics.spec.observation_size}: Gymnasium would reject every step. Make the two agree."
             )
         self.dynamics = dynamics
-        self.observation_space, self.action_space = _space(observation), _space(action)
+        self.observation_space, self.action_space = _box(observation), _action_space(dynamics.spec.action)
+        self._action_dtype = jnp.int32 if isinstance(dynamics.spec.action, Categories) else jnp.float32
         self._device = jax.devices("cpu")[0]
         self._state: Any = None
         self._key: Any = None
@@ -85,8 +82,8 @@ class JaxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             self._state, observation = _initial(self.dynamics, start)
         return np.array(observation, np.float32), {}
 
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        """Steps with an action in the environment's units.
+    def step(self, action: Any) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Steps with an action in the environment's units, or with an integer where it has categories.
 
         Raises:
             EntropaxError: No episode has been started.
@@ -95,7 +92,7 @@ class JaxEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             raise EntropaxError("step() was called before reset(), so there is no state to step. Call reset() first.")
         with jax.default_device(self._device):
             self._state, observation, reward, terminated, self._key = _step(
-                self.dynamics, self._state, jnp.asarray(action, jnp.float32), self._key
+                self.dynamics, self._state, jnp.asarray(action, self._action_dtype), self._key
             )
         return np.array(observation, np.float32), float(reward), bool(terminated), False, {}
 
@@ -119,8 +116,12 @@ def _metadata(picture: Picture | None) -> dict[str, Any]:
     return {"render_modes": ["rgb_array"], "render_fps": picture.frames_per_second}
 
 
-def _space(bounds: Bounds) -> gymnasium.spaces.Box:
+def _box(bounds: Bounds) -> gymnasium.spaces.Box:
     return gymnasium.spaces.Box(np.asarray(bounds.low, np.float32), np.asarray(bounds.high, np.float32))
+
+
+def _action_space(action: Bounds | Categories) -> gymnasium.Space[Any]:
+    return gymnasium.spaces.Discrete(action.count) if isinstance(action, Categories) else _box(action)
 
 
 def from_task(task: str, render_mode: str | None = None) -> JaxEnv:

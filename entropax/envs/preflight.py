@@ -30,14 +30,19 @@ def preflight(env: gymnasium.Env[Any, Any]) -> list[str]:
     warnings = check_spaces(env.observation_space, env.action_space)
     observation = _first_of_pair(env.reset(seed=0))
     warnings += _check_observation(env.observation_space, observation, "reset()")
-    box = env.action_space
-    assert isinstance(box, gymnasium.spaces.Box)
-    middle = ((box.low.astype(np.float64) + box.high) / 2).astype(box.dtype)
-    observation, reward = _first_two_of_five(env.step(middle))
+    observation, reward = _first_two_of_five(env.step(_one_action(env.action_space)))
     warnings += _check_observation(env.observation_space, observation, "step()")
     _check_reward(reward)
     env.reset(seed=0)
     return list(dict.fromkeys(warnings))
+
+
+def _one_action(space: gymnasium.Space[Any]) -> Any:
+    """The middle of a box, or the first of a finite set."""
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return space.start
+    assert isinstance(space, gymnasium.spaces.Box)
+    return ((space.low.astype(np.float64) + space.high) / 2).astype(space.dtype)
 
 
 def check_spaces(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]) -> list[str]:
@@ -48,14 +53,13 @@ def check_spaces(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]
 
 def _check_action_space(space: gymnasium.Space[Any]) -> list[str]:
     if isinstance(space, gymnasium.spaces.Discrete):
-        raise EntropaxError(
-            f"The action space is Discrete({space.n}): policies here are densities over a Box. Use a Box-action "
-            "variant of the task, or an algorithm for discrete actions."
-        )
+        if space.n < 2:
+            raise EntropaxError("The action space is Discrete(1): there is nothing to decide. Check how it is made.")
+        return []
     if not isinstance(space, gymnasium.spaces.Box):
         raise EntropaxError(
-            f"The action space is {type(space).__name__}: policies here are densities over a Box. Flatten it to a Box "
-            "with a gymnasium.ActionWrapper."
+            f"The action space is {type(space).__name__}: policies here choose from a Box or a Discrete. Make one of "
+            "these of it with a gymnasium.ActionWrapper."
         )
     if not np.issubdtype(space.dtype, np.floating):
         raise EntropaxError(

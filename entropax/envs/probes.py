@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jax.scipy.special import erf
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from entropax.distributions import log_tanh_derivative, tanh_normal_entropy
+from entropax.distributions import Categorical, log_tanh_derivative, tanh_normal_entropy
 from entropax.envs.base import AbstractDynamics
-from entropax.types import Bounds, Spec
+from entropax.types import Bounds, Categories, Spec
 
 Scalar: TypeAlias = float | Float[Array, ""]
 """A number, traced or not."""
@@ -97,6 +97,49 @@ class SoftOptimum(AbstractDynamics[ProbeState]):
     ) -> tuple[ProbeState, Float[Array, ""], Bool[Array, ""]]:
         """Pays alpha * log p*(a) and terminates."""
         return state, self.alpha * log_density(action, self.loc, self.scale), jnp.ones((), bool)
+
+
+@final
+class DiscreteSoftOptimum(AbstractDynamics[ProbeState]):
+    """One step that pays alpha * log p*(a) for p*(a) in proportion to exp(slope * a), a one of `count` actions.
+
+    At temperature `alpha` the optimal policy is p*, its soft value 0 and its entropy `entropy()`.
+    """
+
+    slope: float = 1.0
+    alpha: float = 0.2
+    count: int = eqx.field(static=True, default=3)
+
+    @property
+    def spec(self) -> Spec:
+        """Observation (1,); one of `count` actions."""
+        return Spec(1, Categories(self.count))
+
+    def optimum(self) -> Categorical:
+        """p*."""
+        return Categorical(self.slope * jnp.arange(self.count, dtype=jnp.float32))
+
+    def soft_value(self) -> Float[Array, ""]:
+        """V* of the only state, at temperature `alpha`: 0."""
+        return jnp.zeros((), jnp.float32)
+
+    def entropy(self) -> Float[Array, ""]:
+        """H(p*) in nats: the target at which a learned temperature settles at `alpha`."""
+        return self.optimum().entropy()
+
+    def initial(self, *, key: Key[Array, ""]) -> ProbeState:
+        """The only state."""
+        return _start(1.0)
+
+    def observe(self, state: ProbeState) -> Float[Array, "1"]:
+        """Always (1,)."""
+        return state.shown[None]
+
+    def step(
+        self, state: ProbeState, action: Int[Array, ""], *, key: Key[Array, ""]
+    ) -> tuple[ProbeState, Float[Array, ""], Bool[Array, ""]]:
+        """Pays alpha * log p*(a) and terminates."""
+        return state, self.alpha * self.optimum().log_probs()[action], jnp.ones((), bool)
 
 
 @final

@@ -12,6 +12,7 @@ import gymnasium
 from entropax.envs import acrobot, obstacle2d, quadrotor, toy, vehicle
 from entropax.envs.acrobot import MAX_SPEEDS, Acrobot
 from entropax.envs.base import AbstractDynamics, AbstractHostEnvironments, Episodes
+from entropax.envs.cartpole import CartPole
 from entropax.envs.cartpole_swingup import CartpoleSwingup, CartpoleSwingupSparse
 from entropax.envs.deceptive_maze import DeceptiveMaze
 from entropax.envs.drawing import Picture
@@ -22,6 +23,7 @@ from entropax.envs.pendulum import Pendulum
 from entropax.envs.probes import (
     ConstantReward,
     DelayedReward,
+    DiscreteSoftOptimum,
     MatchObservation,
     ObservedReward,
     SoftChain,
@@ -96,6 +98,8 @@ _MOUNTAIN_CAR = Bounds((-1.2, -0.07), (0.6, 0.07))
 _CARTPOLE = Bounds((-5.0, -1.0, -1.0, -100.0, -600.0), (5.0, 1.0, 1.0, 100.0, 600.0))
 # A turn of at most 7 rad/s² and the speed limit of 30 m/s in either direction, for 20 s.
 _VEHICLE = Bounds((-1000.0, -1000.0, -4.0, -30.0, -30.0, -200.0), (1000.0, 1000.0, 4.0, 30.0, 30.0, 200.0))
+# The cart stops at 2.4 m and the pole at 12 degrees, before 10 N have made either fast.
+_BALANCE = Bounds((-4.8, -20.0, -0.42, -20.0), (4.8, 20.0, 0.42, 20.0))
 _SIGN, _PAIR = Bounds((-1.0,), (1.0,)), Bounds((0.0, 0.0), (1.0, 1.0))
 
 
@@ -160,6 +164,14 @@ TASKS: dict[str, Task] = {
             _CARTPOLE,
             CartpoleSwingupSparse,
             solved=700.0,
+        ),
+        Task(
+            "entropax/CartPole-v0",
+            "CartPole-v1 of Gymnasium in JAX, two actions",
+            500,
+            _BALANCE,
+            CartPole,
+            solved=475.0,
         ),
         Task(
             "entropax/DeceptiveMaze-v0",
@@ -243,6 +255,13 @@ TASKS: dict[str, Task] = {
             picture=Picture(obstacle2d.draw, 2),
         ),
         Task("entropax/SoftOptimum-v0", "probe: pi* = p*, V* = 0", 1, Bounds((0.0,), (1.0,)), SoftOptimum),
+        Task(
+            "entropax/DiscreteSoftOptimum-v0",
+            "probe: the same of three actions",
+            1,
+            Bounds((0.0,), (1.0,)),
+            DiscreteSoftOptimum,
+        ),
         Task("entropax/SoftChain-v0", "probe: two soft steps, V* = discount", 2, _PAIR, SoftChain),
         Task("entropax/ConstantReward-v0", "probe: value 1", 1, Bounds((0.0,), (1.0,)), ConstantReward),
         Task("entropax/ObservedReward-v0", "probe: value = observation", 1, _SIGN, ObservedReward),
@@ -275,14 +294,18 @@ _MUJOCO: dict[str, tuple[str, int, float]] = {
 }
 """Description, number of actions and symmetric bound of Gymnasium's MuJoCo tasks, versions 4 and 5."""
 
-_OTHERS: dict[str, tuple[str, str, Bounds]] = {
+_OTHERS: dict[str, tuple[str, str, Bounds | Categories]] = {
+    "CartPole-v1": ("gymnasium", "balance a pole by pushing its cart", Categories(2)),
+    "Acrobot-v1": ("gymnasium", "swing the lower of two links up", Categories(3)),
+    "MountainCar-v0": ("gymnasium", "drive an underpowered car uphill", Categories(3)),
+    "LunarLander-v3": ("Box2D", "land a rocket, one engine at a time", Categories(4)),
     "Pendulum-v1": ("gymnasium", "swing up and hold a pendulum", Bounds((-2.0,), (2.0,))),
     "MountainCarContinuous-v0": ("gymnasium", "drive an underpowered car uphill", Bounds((-1.0,), (1.0,))),
     "LunarLanderContinuous-v3": ("Box2D", "land a rocket, two throttles", Bounds((-1.0,) * 2, (1.0,) * 2)),
     "BipedalWalker-v3": ("Box2D", "two-legged robot walks forward", Bounds((-1.0,) * 4, (1.0,) * 4)),
     "BipedalWalkerHardcore-v3": ("Box2D", "the same over obstacles", Bounds((-1.0,) * 4, (1.0,) * 4)),
 }
-"""Module needed, description and bounds of Gymnasium's other Box-action tasks with vector observations."""
+"""Module needed, description and actions of Gymnasium's other tasks with vector observations."""
 
 
 def make(id: str, num_envs: int = 1) -> Episodes[Any] | AbstractHostEnvironments:
@@ -341,7 +364,7 @@ def _unknown(id: str) -> UnknownEnvironment:
 
 
 def available() -> list[Available]:
-    """Environments with continuous actions that can be made here, without constructing any of Gymnasium's.
+    """Environments that can be made here, without constructing any of Gymnasium's.
 
     Returns:
         Ours first, then Gymnasium's own whose dependency is installed, then those that other packages registered
@@ -381,7 +404,7 @@ def action_text(action: Bounds | Categories | None) -> str:
     if action is None:
         return "known once made"
     if isinstance(action, Categories):
-        return f"one of {action.size}"
+        return f"one of {action.count}"
     low, high = set(action.low), set(action.high)
     if len(low) == len(high) == 1 and all(math.isfinite(bound) for bound in low | high):
         return f"{action.size} in [{action.low[0]:g}, {action.high[0]:g}]"

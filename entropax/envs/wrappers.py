@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from entropax.envs.base import AbstractDynamics, Episodes, EpisodeState
+from entropax.envs.base import AbstractDynamics, Action, Episodes, EpisodeState
 from entropax.errors import EntropaxError
 from entropax.types import Spec, continuous
 
@@ -38,9 +38,7 @@ class Sparse(AbstractDynamics[State], Generic[State]):
         """As the wrapped task."""
         return self.dynamics.observe(state)
 
-    def step(
-        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
-    ) -> tuple[State, Float[Array, ""], Any]:
+    def step(self, state: State, action: Action, *, key: Key[Array, ""]) -> tuple[State, Float[Array, ""], Any]:
         """The wrapped task's step, its reward thresholded."""
         state, reward, terminated = self.dynamics.step(state, action, key=key)
         return state, jnp.asarray(reward >= self.threshold, jnp.float32), terminated
@@ -52,10 +50,16 @@ class ActionCost(AbstractDynamics[State], Generic[State]):
 
     The wrapper of MaxInfoRL (Sukhija et al., ICLR 2025, section 4). The norm is of the action in the environment's
     units; `cost` is in reward per such unit.
+
+    Raises:
+        EntropaxError: the task's actions are not continuous: an index has no cost.
     """
 
     dynamics: AbstractDynamics[State]
     cost: float = 0.1
+
+    def __check_init__(self) -> None:
+        continuous(self.dynamics.spec)
 
     @property
     def spec(self) -> Spec:
@@ -103,7 +107,7 @@ class TerminalTimeLimit(AbstractDynamics[EpisodeState[State]], Generic[State]):
         return self.dynamics.observe(state.task)
 
     def step(
-        self, state: EpisodeState[State], action: Float[Array, " action"], *, key: Key[Array, ""]
+        self, state: EpisodeState[State], action: Action, *, key: Key[Array, ""]
     ) -> tuple[EpisodeState[State], Float[Array, ""], Any]:
         """The wrapped task's step, which terminates where it does and at the limit."""
         task, reward, terminated = self.dynamics.step(state.task, action, key=key)
@@ -134,9 +138,7 @@ class ScaledReward(AbstractDynamics[State], Generic[State]):
         """As the wrapped task."""
         return self.dynamics.observe(state)
 
-    def step(
-        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
-    ) -> tuple[State, Float[Array, ""], Any]:
+    def step(self, state: State, action: Action, *, key: Key[Array, ""]) -> tuple[State, Float[Array, ""], Any]:
         """The wrapped task's step, its reward scaled."""
         state, reward, terminated = self.dynamics.step(state, action, key=key)
         return state, self.factor * reward, terminated
@@ -178,9 +180,7 @@ class NormalisedObservation(AbstractDynamics[State], Generic[State]):
         """The wrapped task's observation, normalised."""
         return (self.dynamics.observe(state) - self.mean) / self.deviation
 
-    def step(
-        self, state: State, action: Float[Array, " action"], *, key: Key[Array, ""]
-    ) -> tuple[State, Float[Array, ""], Any]:
+    def step(self, state: State, action: Action, *, key: Key[Array, ""]) -> tuple[State, Float[Array, ""], Any]:
         """As the wrapped task."""
         return self.dynamics.step(state, action, key=key)
 
@@ -192,7 +192,7 @@ def observation_statistics(
 
     Over as many steps as `episodes` full episodes have; entries that never move get a deviation of 1.
     """
-    bounds = continuous(environment.spec)
+    actions = environment.spec.action
 
     def episode(key: Key[Array, ""]) -> Float[Array, "steps observation"]:
         reset_key, key = jax.random.split(key)
@@ -201,7 +201,7 @@ def observation_statistics(
         def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, Array]:
             state, observation = carry
             act_key, step_key = jax.random.split(key)
-            action = bounds.to_environment(jax.random.uniform(act_key, (bounds.size,), jnp.float32, -1, 1))
+            action = actions.to_environment(actions.uniform(key=act_key))
             state, step = environment.step(state, action, key=step_key)
             return (state, step.observation), observation
 

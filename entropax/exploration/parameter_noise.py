@@ -11,7 +11,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.exploration.base import AbstractNoise, around
 from entropax.policies import AbstractActor
 from entropax.temperature.checks import require_positive
-from entropax.types import Spec
+from entropax.types import Spec, continuous
 
 
 class ParameterNoiseState(eqx.Module):
@@ -50,7 +50,8 @@ class ParameterNoise(AbstractNoise[ParameterNoiseState]):
     def init(
         self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
     ) -> ParameterNoiseState:
-        """The first episode's policy."""
+        """The first episode's policy. Raises EntropaxError where actions are not continuous."""
+        continuous(spec)
         return _perturbed(algorithm.actor(learner), jnp.asarray(self.initial_sigma, jnp.float32), key)
 
     def act(

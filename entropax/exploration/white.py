@@ -8,7 +8,7 @@ from jaxtyping import Array, Float, Key
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.exploration.base import AbstractNoise, around
 from entropax.temperature.checks import require_positive
-from entropax.types import Spec
+from entropax.types import Spec, continuous
 
 
 class White(AbstractNoise[tuple[()]]):
@@ -27,7 +27,8 @@ class White(AbstractNoise[tuple[()]]):
     def init(
         self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
     ) -> tuple[()]:
-        """Nothing: this noise has no memory."""
+        """Nothing: this noise has no memory. Raises EntropaxError where actions are not continuous."""
+        continuous(spec)
         return ()
 
     def act(

@@ -15,7 +15,7 @@ from entropax.exploration import PLAIN, Exploration, ExplorationState
 from entropax.loops.training import Training
 from entropax.loops.update import STARTS, broken_steps, guarded_update, recent_return
 from entropax.replay import Replay
-from entropax.types import Metrics, Progress, continuous, transition
+from entropax.types import Metrics, Progress, transition
 
 
 class Carry(eqx.Module):
@@ -86,8 +86,8 @@ def _step(
     keys: Key[Array, " envs"],
 ) -> tuple[Carry, Metrics]:
     """Steps all copies once, stores what is finite, and sums up the episodes that ended; a bonus is only stored."""
-    bounds = continuous(environment.spec)
-    environments, step = jax.vmap(lambda s, a, k: environment.step(s, bounds.to_environment(a), key=k))(
+    taken = environment.spec.action.to_environment
+    environments, step = jax.vmap(lambda s, a, k: environment.step(s, taken(a), key=k))(
         carry.environments, action, keys
     )
     steps = transition(carry.observation, action, step)
@@ -166,11 +166,11 @@ def warm_up(
     exploration: Exploration = PLAIN,
 ) -> tuple[Carry, Metrics]:
     """Rounds of uniformly random actions without updates, or no round; metrics are sums over the rounds."""
-    size = environment.spec.action.size
+    actions = environment.spec.action
 
     def step(carry: Carry, keys: Key[Array, "2 envs"]) -> tuple[Carry, Metrics]:
         act_keys, step_keys = keys
-        action = jax.vmap(lambda key: jax.random.uniform(key, (size,), jnp.float32, -1, 1))(act_keys)
+        action = jax.vmap(lambda key: actions.uniform(key=key))(act_keys)
         return _step(carry, environment, exploration, action, step_keys)
 
     keys, _ = _keys(carry, training, rounds)

@@ -20,7 +20,7 @@ from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
 from entropax.policies import AbstractActor
 from entropax.replay import unpack
-from entropax.types import Metrics, continuous
+from entropax.types import Metrics
 
 
 class DeviceLane(AbstractLane):
@@ -114,13 +114,12 @@ class DeviceLane(AbstractLane):
 
     @functools.cached_property
     def _evaluation(self) -> Any:
-        environment, bounds = self.environment, continuous(self.spec)
+        environment, taken = self.environment, self.spec.action.to_environment
 
         def episode(actor: AbstractActor, key: Key[Array, ""]) -> tuple[Float[Array, ""], Float[Array, ""]]:
             def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, tuple[Array, Array]]:
                 state, observation, alive = carry
-                action = bounds.to_environment(actor(observation).mode())
-                state, step = environment.step(state, action, key=key)
+                state, step = environment.step(state, taken(actor(observation).mode()), key=key)
                 following = (state, step.observation, alive & ~(step.terminated | step.truncated))
                 return following, (jnp.where(alive, step.reward, 0), alive.astype(jnp.float32))
 

@@ -27,7 +27,7 @@ from entropax.loops.training import Training
 from entropax.loops.update import guarded_update
 from entropax.policies import AbstractActor
 from entropax.replay import unpack
-from entropax.types import Progress, continuous, unknown_progress
+from entropax.types import Progress, unknown_progress
 
 
 class HostLane(AbstractLane):
@@ -252,14 +252,14 @@ class _Mirror:
 def run_episodes(
     environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int
 ) -> tuple[list[float], list[int]]:
-    """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]` in [-1, 1]."""
-    bounds = continuous(environments.spec)
+    """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]`."""
+    taken = environments.spec.action.to_environment
     returns: list[float] = []
     lengths: list[int] = []
     observation = environments.reset(seed=seed)
     total, length = np.zeros(environments.num_envs), np.zeros(environments.num_envs, np.int64)
     while len(returns) < episodes:
-        step = environments.step(bounds.to_environment(policy(observation)))
+        step = environments.step(taken(policy(observation)))
         total, length = total + step.reward * step.valid, length + step.valid
         for env in np.flatnonzero(step.terminated | step.truncated):
             returns.append(float(total[env]))

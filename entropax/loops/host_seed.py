@@ -10,7 +10,7 @@ from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STARTS, STEP_CULPRITS, broken_steps, recent_return
 from entropax.policies import HostPolicy
 from entropax.replay import AbstractData, Draw, HostReplay, pack
-from entropax.types import continuous, transition
+from entropax.types import transition
 
 _NOTHING = {
     "rollout/return_sum": 0.0,
@@ -26,7 +26,7 @@ class HostSeed:
 
     def __init__(self, environments: AbstractHostEnvironments, training: Training, data: AbstractData, seed: int):
         self.environments, self.data, self.seed = environments, data, seed
-        self.bounds = continuous(environments.spec)
+        self.actions = environments.spec.action
         self.replay = HostReplay(environments.spec, training.num_envs, training.rows)
         self.generator = np.random.default_rng([seed, 1])
         self.sums = dict(_NOTHING)
@@ -53,15 +53,14 @@ class HostSeed:
 
     def step_randomly(self) -> None:
         """One step of uniform actions."""
-        size = (len(self.observation), self.bounds.size)
-        self._step(self.generator.uniform(-1, 1, size).astype(np.float32))
+        self._step(self.actions.uniform_on_host(self.generator, len(self.observation)))
 
     def step(self, policy: HostPolicy) -> None:
         """One step of the policy's actions."""
         self._step(policy.sample(self.observation, self.generator))
 
     def _step(self, action: np.ndarray) -> None:
-        step = self.environments.step(self.bounds.to_environment(action))
+        step = self.environments.step(self.actions.to_environment(action))
         rows = pack(transition(self.observation, action, step))
         finite = np.isfinite(rows).all(-1)
         self.replay.add(rows, step.valid & finite)

@@ -22,7 +22,7 @@ from entropax.runs import (
     read_manifest,
     read_metrics,
 )
-from entropax.types import Bounds, Spec, continuous
+from entropax.types import Bounds, Categories, Spec
 
 POLICY = "policy.safetensors"
 """The newest policies of all seeds, in the run folder."""
@@ -30,15 +30,19 @@ POLICY = "policy.safetensors"
 
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """A specification as a manifest holds it."""
-    bounds = continuous(spec)
-    action = {"kind": "bounds", "low": list(bounds.low), "high": list(bounds.high)}
+    if isinstance(spec.action, Categories):
+        action = {"kind": "categories", "size": spec.action.count}
+    else:
+        action = {"kind": "bounds", "low": list(spec.action.low), "high": list(spec.action.high)}
     return {"observation_size": spec.observation_size, "action": action}
 
 
 def spec_from_json(content: dict[str, Any]) -> Spec:
     """The specification that a manifest holds."""
-    action = content["action"]
-    return Spec(content["observation_size"], Bounds(tuple(action["low"]), tuple(action["high"])))
+    action, size = content["action"], content["observation_size"]
+    if action["kind"] == "categories":
+        return Spec(size, Categories(action["size"]))
+    return Spec(size, Bounds(tuple(action["low"]), tuple(action["high"])))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +69,7 @@ class Run:
 
     @property
     def spec(self) -> Spec:
-        """Sizes and bounds of the environment."""
+        """Sizes and actions of the environment."""
         return spec_from_json(self.manifest.spec)
 
     @property
@@ -105,7 +109,7 @@ class Run:
         return {}
 
     def policy(self, observation: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """The deterministic action, in the environment's units, for one observation or a batch of them."""
+        """The deterministic action as the environment takes it, for one observation or a batch of them."""
         observation = np.asarray(observation, np.float32)
         if observation.shape[-1:] != (self.spec.observation_size,):
             raise EntropaxError(
@@ -113,9 +117,8 @@ class Run:
                 f"{self.spec.observation_size}. Flatten it as training did (gymnasium.spaces.utils.flatten)."
             )
         flat = observation.reshape(-1, self.spec.observation_size)
-        bounds = continuous(self.spec)
-        actions = bounds.to_environment(self.host_policy(seed).mode(flat))
-        return actions.reshape(*observation.shape[:-1], bounds.size)
+        actions = self.spec.action.to_environment(self.host_policy(seed).mode(flat))
+        return actions.reshape((*observation.shape[:-1], *actions.shape[1:]))
 
 
 def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> AbstractActor:

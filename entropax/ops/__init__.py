@@ -15,4 +15,5 @@ from entropax.ops.stein import stein_direction as stein_direction
 from entropax.ops.targets import n_step_return as n_step_return
 from entropax.ops.targets import plain_target as plain_target
 from entropax.ops.targets import soft_target as soft_target
+from entropax.ops.targets import soft_value as soft_value
 from entropax.ops.targets import soft_value_by_sampling as soft_value_by_sampling

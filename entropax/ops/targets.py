@@ -38,6 +38,20 @@ def plain_target(
     return reward + discount * next_q_min
 
 
+def soft_value(q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]) -> Float[Array, "*axes"]:
+    """Soft value V = alpha log sum_a exp(Q(s, a) / alpha), equation 5 of arXiv 1702.08165 for a finite set of actions.
+
+    Args:
+        q: Q(s, a) of every action, reward.
+        alpha: temperature, reward per nat.
+
+    Example:
+        >>> round(float(soft_value(jnp.ones(2), 0.5)), 4)  # two equal actions: 1, and alpha log 2 for their entropy
+        1.3466
+    """
+    return alpha * logsumexp(q / alpha, axis=-1)
+
+
 def soft_value_by_sampling(
     q: Float[Array, "*axes sample"], log_proposal: Float[Array, "*axes sample"], alpha: float | Float[Array, ""]
 ) -> Float[Array, "*axes"]:

@@ -5,6 +5,7 @@ Everything here is NumPy in float64: it is the truth that learners are held to.
 
 from entropax.tabular.bifurcation import Extension as Extension
 from entropax.tabular.bifurcation import bifurcation_extension as bifurcation_extension
+from entropax.tabular.environment import Choices as Choices
 from entropax.tabular.environment import Finite as Finite
 from entropax.tabular.evaluation import entropy_values as entropy_values
 from entropax.tabular.evaluation import reward_values as reward_values

@@ -1,4 +1,4 @@
-"""A finite problem as a task for learners: the state is seen one-hot, an action is a place in [-1, 1]."""
+"""A finite problem as a task for learners: the state is seen one-hot, an action is a place in [-1, 1] or an index."""
 
 from typing import final
 
@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from entropax.envs.base import AbstractDynamics
 from entropax.errors import EntropaxError
 from entropax.tabular.mdp import MDP, ROUNDING
-from entropax.types import Bounds, Spec
+from entropax.types import Bounds, Categories, Spec
 
 MASS = 2.0
 """Measure of [-1, 1], which the actions of every state must fill."""
@@ -56,8 +56,7 @@ class Finite(AbstractDynamics[FiniteState]):
                 f"The actions of state {mdp.names[state]!r} have the measure {mass[state]:.6g}, but are to fill "
                 "[-1, 1], which has 2. Scale the measure, or draw the problem with mass=2."
             )
-        if not 0 <= start < len(mdp.names) or mdp.terminal[start]:
-            raise EntropaxError(f"Episodes cannot begin in state {start}: it is terminal or does not exist.")
+        _check_start(mdp, start)
         two = mdp.available.sum(axis=1) == 2
         middle = np.where(two & mdp.available[:, :2].all(axis=1), mdp.measure[:, 0] / 2, -1.0)
         ends = np.cumsum(mdp.measure, axis=1) - MASS / 2
@@ -91,6 +90,67 @@ class Finite(AbstractDynamics[FiniteState]):
     ) -> tuple[FiniteState, Float[Array, ""], Bool[Array, ""]]:
         """Draws the next state; terminates where that one has no actions."""
         chosen = self.chosen(state.place, action)
-        log_chances = jnp.log(self.transitions[state.place, chosen])
-        place = jax.random.categorical(key, log_chances).astype(jnp.int32)
+        place = _drawn(self.transitions[state.place, chosen], key)
         return FiniteState(place), self.rewards[state.place, chosen], self.terminal[place]
+
+
+@final
+class Choices(AbstractDynamics[FiniteState]):
+    """An MDP whose actions are the categories of a learner. Make it with `Choices.of`.
+
+    Each action has the measure 1, so a density over them is a probability, and exact soft values have entropies in them
+    as learners with discrete actions count them.
+    """
+
+    rewards: Float[Array, "state action"]
+    transitions: Float[Array, "state action state"]
+    terminal: Bool[Array, " state"]
+    start: int = eqx.field(static=True)
+
+    @staticmethod
+    def of(mdp: MDP, start: int) -> "Choices":
+        """Takes a problem as it is; episodes begin in state `start`.
+
+        Raises:
+            EntropaxError: An action of a state has another measure than 1, or the start is terminal.
+        """
+        wrong = ~mdp.terminal & (np.abs(mdp.measure - 1) > ROUNDING).any(axis=1)
+        if wrong.any():
+            name = mdp.names[int(np.argmax(wrong))]
+            raise EntropaxError(
+                f"The actions of state {name!r} have not the measure 1 each, but a policy over categories counts each "
+                "as one. Give every action of a state that is not terminal the measure 1."
+            )
+        _check_start(mdp, start)
+        rewards, transitions = jnp.asarray(mdp.rewards, float), jnp.asarray(mdp.transitions, float)
+        return Choices(rewards, transitions, jnp.asarray(mdp.terminal), start)
+
+    @property
+    def spec(self) -> Spec:
+        """Observation: the state, one-hot; one of the problem's actions."""
+        states, actions = self.rewards.shape
+        return Spec(states, Categories(actions))
+
+    def initial(self, *, key: Key[Array, ""]) -> FiniteState:
+        """The start."""
+        return FiniteState(jnp.full((), self.start, jnp.int32))
+
+    def observe(self, state: FiniteState) -> Float[Array, " state"]:
+        """The state, one-hot."""
+        return jax.nn.one_hot(state.place, len(self.terminal), dtype=float)
+
+    def step(
+        self, state: FiniteState, action: Int[Array, ""], *, key: Key[Array, ""]
+    ) -> tuple[FiniteState, Float[Array, ""], Bool[Array, ""]]:
+        """Draws the next state; terminates where that one has no actions."""
+        place = _drawn(self.transitions[state.place, action], key)
+        return FiniteState(place), self.rewards[state.place, action], self.terminal[place]
+
+
+def _check_start(mdp: MDP, start: int) -> None:
+    if not 0 <= start < len(mdp.names) or mdp.terminal[start]:
+        raise EntropaxError(f"Episodes cannot begin in state {start}: it is terminal or does not exist.")
+
+
+def _drawn(chances: Float[Array, " state"], key: Key[Array, ""]) -> Int[Array, ""]:
+    return jax.random.categorical(key, jnp.log(chances)).astype(jnp.int32)

@@ -68,6 +68,6 @@ def _one_dimension(spec: Spec) -> Spec:
     if not isinstance(spec.action, Bounds):
         raise EntropaxError(
             "EachDimension sets an alpha for every dimension of a continuous action, but the action is one of "
-            f"{spec.action.size} categories, which is a single dimension. Use its law alone."
+            f"{spec.action.count} categories, which is a single dimension. Use its law alone."
         )
     return Spec(spec.observation_size, Bounds((-1.0,), (1.0,)))

@@ -52,7 +52,7 @@ class FractionOfInitial(AbstractTarget[InitialState]):
     def init(self, spec: Spec) -> InitialState:
         """Before the first measurement: the widest policy."""
         if isinstance(spec.action, Categories):
-            widest = math.log(spec.action.size)
+            widest = math.log(spec.action.count)
         else:
             widest = max_tanh_normal_entropy() * spec.action.size
         return InitialState(jnp.asarray(widest, jnp.float32), jnp.zeros((), jnp.int32))

@@ -30,7 +30,7 @@ def _box(owner: str, spec: Spec) -> Bounds:
     """The box of a continuous action space; refuses a discrete one."""
     if isinstance(spec.action, Categories):
         raise EntropaxError(
-            f"{owner} is a rule per dimension of a continuous action, but the action is one of {spec.action.size} "
+            f"{owner} is a rule per dimension of a continuous action, but the action is one of {spec.action.count} "
             "categories, whose entropy lies between 0 and log n nats. Use FractionOfUniform."
         )
     return spec.action
@@ -143,7 +143,7 @@ class FractionOfUniform(AbstractTarget[tuple[()]]):
         """Target in nats. Raises EntropaxError where a tanh-Gaussian cannot reach it."""
         fraction = jnp.asarray(self.fraction, jnp.float32)
         if isinstance(spec.action, Categories):
-            return fraction * math.log(spec.action.size)
+            return fraction * math.log(spec.action.count)
         largest = math.exp(max_tanh_normal_entropy()) / 2
         if not holds(lambda fraction: fraction <= largest + _TOLERANCE, self.fraction):
             raise _unreachable(

@@ -24,6 +24,7 @@ from entropax import (
     ClippedGaussian,
     DecomposedSAC,
     Dense,
+    DiscreteSoftQ,
     Dual,
     Fixed,
     LayerNormed,
@@ -55,6 +56,7 @@ from entropax.temperature import (
 from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
+CATEGORIES = Spec(3, Categories(4))
 BATCH, ENVS = 16, 3
 PROGRESS = unknown_progress(SPEC)
 
@@ -108,10 +110,16 @@ VARIANTS = {
     "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
     "ppo, clipped": PPO(num_steps=BATCH, epochs=2, minibatches=4, torso=SMALL, policy=ClippedGaussian(SMALL)),
     "a2c": A2C(num_steps=BATCH, **ON_POLICY),
+    "discrete-soft-q": DiscreteSoftQ(torso=SMALL, batch_size=BATCH, critic_learning_rate=1e-3),
 }
 
 
-def random_batch(*shape: int, seed: int = 0) -> Transition:
+def spec_of(algorithm: AbstractAlgorithm) -> Spec:
+    """An environment that suits an algorithm."""
+    return CATEGORIES if isinstance(algorithm, DiscreteSoftQ) else SPEC
+
+
+def random_batch(*shape: int, spec: Spec = SPEC, seed: int = 0) -> Transition:
     rng = np.random.default_rng(seed)
 
     def draw(*more: int) -> jax.Array:
@@ -119,7 +127,10 @@ def random_batch(*shape: int, seed: int = 0) -> Transition:
 
     terminated = jnp.asarray(rng.random(shape) < 0.2, jnp.float32)
     last = jnp.maximum(terminated, jnp.asarray(rng.random(shape) < 0.2, jnp.float32))
-    return Transition(draw(3), jnp.tanh(draw(2)), draw(), draw(3), terminated, last)
+    observation, action = draw(3), jnp.tanh(draw(2))
+    if isinstance(spec.action, Categories):
+        action = jnp.asarray(rng.integers(spec.action.count, size=(*shape, 1)), jnp.float32)
+    return Transition(observation, action, draw(), draw(3), terminated, last)
 
 
 def arrays_of(tree) -> list[np.ndarray]:
@@ -136,13 +147,14 @@ class Case:
 
     def __init__(self, algorithm: AbstractAlgorithm):
         self.algorithm, self.traces = algorithm, 0
-        self.state = algorithm.init(SPEC, key=jax.random.key(0))
-        self.batch = random_batch(*algorithm.data().shape(ENVS))
+        self.spec = spec_of(algorithm)
+        self.state = algorithm.init(self.spec, key=jax.random.key(0))
+        self.batch = random_batch(*algorithm.data().shape(ENVS), spec=self.spec)
         self.update = jax.jit(self._update)
 
     def _update(self, algorithm, state, batch, key):
         self.traces += 1
-        return algorithm.update(SPEC, state, batch, PROGRESS, key=key)
+        return algorithm.update(self.spec, state, batch, PROGRESS, key=key)
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
@@ -199,9 +211,9 @@ def test_a_variant_is_rebuilt_from_its_configuration(case):
 
 
 def test_update_returns_the_type_it_was_given(case):
-    state = jax.eval_shape(lambda: case.algorithm.init(SPEC, key=jax.random.key(0)))
+    state = jax.eval_shape(lambda: case.algorithm.init(case.spec, key=jax.random.key(0)))
     following, metrics = jax.eval_shape(
-        lambda s, b: case.algorithm.update(SPEC, s, b, PROGRESS, key=jax.random.key(0)), state, case.batch
+        lambda s, b: case.algorithm.update(case.spec, s, b, PROGRESS, key=jax.random.key(0)), state, case.batch
     )
     assert jax.tree.structure(following) == jax.tree.structure(state)
     for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(following), strict=True):
@@ -232,8 +244,8 @@ def test_the_key_decides(case):
         np.testing.assert_array_equal(one, two)
     actors = (arrays_of(case.algorithm.actor(state)) for state in (first, other))
     changed = [not np.array_equal(one, two) for one, two in zip(*actors, strict=True)]
-    # Nothing in the updates of DDPG and A2C is random.
-    assert any(changed) != isinstance(case.algorithm, A2C | DDPG)
+    # Nothing in the updates of these is random.
+    assert any(changed) != isinstance(case.algorithm, A2C | DDPG | DiscreteSoftQ)
 
 
 @pytest.mark.parametrize("name", ["ppo", "a2c"])
@@ -278,14 +290,33 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     assert any(not np.allclose(leaf[0], leaf[1], atol=1e-7) for leaf in critics), "discount has no effect"
 
 
+def test_a_discrete_sweep_over_floats_is_one_program_and_equals_single_runs():
+    case, key = Case(VARIANTS["discrete-soft-q"]), jax.random.key(3)
+
+    def swept(a):
+        return a.discount, a.polyak, a.critic_learning_rate, a.entropy_weight
+
+    settings = np.array([[0.9, 0.005, 1e-3, 0.1], [0.5, 0.1, 1e-3, 0.1], [0.9, 0.005, 3e-3, 1.0]])
+    batched = eqx.tree_at(swept, case.algorithm, tuple(jnp.asarray(settings.T, jnp.float32)))
+    together = jax.jit(jax.vmap(lambda a: a.update(case.spec, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
+    for index in range(3):
+        single = eqx.tree_at(swept, case.algorithm, tuple(float(x) for x in settings[index]))
+        alone, _ = case.update(single, case.state, case.batch, key)
+        for many, one in zip(arrays_of(together), arrays_of(alone), strict=True):
+            np.testing.assert_allclose(many[index], one, rtol=2e-4, atol=2e-6)
+    assert case.traces == 1, "a float was compiled in"
+
+
+@pytest.mark.parametrize("name", ["default", "discrete-soft-q"])
 @pytest.mark.parametrize(
     ("field", "culprit"),
     [("observation", 1), ("action", 2), ("reward", 3), ("next_observation", 4)],
 )
-def test_a_broken_batch_leaves_the_state_as_it_was_and_is_named(field, culprit):
-    algorithm = VARIANTS["default"]
-    state, batch = algorithm.init(SPEC, key=jax.random.key(0)), random_batch(BATCH, 1)
-    update = jax.jit(lambda s, r: guarded_update(algorithm, SPEC, s, r, PROGRESS, key=jax.random.key(0)))
+def test_a_broken_batch_leaves_the_state_as_it_was_and_is_named(field, culprit, name):
+    algorithm = VARIANTS[name]
+    spec = spec_of(algorithm)
+    state, batch = algorithm.init(spec, key=jax.random.key(0)), random_batch(BATCH, 1, spec=spec)
+    update = jax.jit(lambda s, r: guarded_update(algorithm, spec, s, r, PROGRESS, key=jax.random.key(0)))
     array = getattr(batch, field)
     bad = batch._replace(**{field: array.at[(3,) + (0,) * (array.ndim - 1)].set(jnp.nan)})
     after, metrics = update(state, pack(bad))
@@ -315,6 +346,7 @@ def test_settings_out_of_range_are_refused(settings, word):
         SAC(**settings)
 
 
-def test_discrete_actions_are_refused():
-    with pytest.raises(EntropaxError, match="continuous"):
-        SAC().init(Spec(3, Categories(4)), key=jax.random.key(0))
+def test_each_algorithm_refuses_the_other_kind_of_actions(case):
+    discrete = case.spec is CATEGORIES
+    with pytest.raises(EntropaxError, match="a finite set" if discrete else "continuous"):
+        case.algorithm.init(SPEC if discrete else CATEGORIES, key=jax.random.key(0))

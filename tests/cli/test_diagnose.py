@@ -213,7 +213,7 @@ def test_an_encoding_without_blocks_has_plain_characters(tmp_path, capsys, monke
         ((PENDULUM, "--action-dimensions", "0"), "an action has 1 or more."),
         ((PENDULUM, "--env", "Pendulum-v1", "--action-dimensions", "2"), "Give one of the two flags."),
         ((PENDULUM, "--env", "Pendulm-v1"), "Did you mean"),
-        ((PENDULUM, "--env", "CartPole-v1"), "Use a Box-action variant"),
+        ((PENDULUM, "--env", "CartPole-v1"), "The actions are one of 2 categories"),
         ((PENDULUM, "--mapping", "nowhere.json"), "Cannot read the mapping nowhere.json"),
         (("torn",), "torn/events.out.tfevents.1 is no TensorBoard event file"),
         (("half",), "half/run.json is not valid JSON"),

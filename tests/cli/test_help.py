@@ -10,6 +10,7 @@ import pytest
 
 from entropax.algorithms.a2c import A2C
 from entropax.algorithms.ddpg import DDPG
+from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
 from entropax.algorithms.landscapes import AbstractSimilarity
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
@@ -70,6 +71,7 @@ OWNERS = [
     SACAdaEnt,
     SACLite,
     SoftQ,
+    DiscreteSoftQ,
     TD3,
     DDPG,
     PPO,
@@ -140,7 +142,7 @@ def test_envs_lists_ours_and_gymnasium(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert any(line.split()[:5] == ["entropax/Pendulum-v0", "jax", "1", "in", "[-2,"] for line in lines)
     assert any(line.startswith("Pendulum-v1 ") for line in lines)
-    assert not any("CartPole" in line for line in lines)
+    assert any(line.split()[:6] == ["CartPole-v1", "gymnasium", "one", "of", "2", "balance"] for line in lines)
 
 
 def test_a_reader_that_has_seen_enough_ends_the_command_in_silence():

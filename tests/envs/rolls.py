@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from entropax.types import Categories
+
 COUNT = 400
 
 
@@ -36,12 +38,17 @@ def mean_return(task, policy):
 
 
 def nothing(task):
-    """The action of zero in the environment's units."""
-    size = task.build().spec.action.size
-    return lambda observation, key: jnp.zeros(size)
+    """The action of zero in the environment's units, or the first category."""
+    action = zero(task.build().spec.action)
+    return lambda observation, key: action
+
+
+def zero(actions):
+    """Zeros as the environment takes them."""
+    return jnp.zeros((), jnp.int32) if isinstance(actions, Categories) else jnp.zeros(actions.size)
 
 
 def uniform(task):
-    """Uniform actions in the box."""
-    bounds = task.build().spec.action
-    return lambda observation, key: bounds.to_environment(jax.random.uniform(key, (bounds.size,), minval=-1.0))
+    """Uniform actions."""
+    actions = task.build().spec.action
+    return lambda observation, key: actions.to_environment(actions.uniform(key=key))

@@ -48,6 +48,12 @@ def cartpole(observation, gains):
     return jnp.clip(jnp.where(caught, -gains @ state, swing), -1, 1)[None]
 
 
+def balance(observation):
+    """Pushes to the side to which the pole falls, the cart's drift taken into account."""
+    position, velocity, angle, angular_velocity = observation
+    return (angle + 0.5 * angular_velocity + 0.05 * position + 0.1 * velocity > 0).astype(jnp.int32)
+
+
 def maze(observation):
     """Up before the mouth, right above the U, then down to the goal."""
     x, y = observation

@@ -117,11 +117,11 @@ def test_observations_stay_in_the_declared_box(task):
     episodes = make(task.id)
     low, high = np.asarray(task.observation.low, np.float32), np.asarray(task.observation.high, np.float32)
     state, observation = episodes.reset(key=jax.random.key(0))
-    bounds = episodes.spec.action
+    actions = episodes.spec.action
 
     def one(carry, key):
         act_key, step_key = jax.random.split(key)
-        action = bounds.to_environment(jax.random.uniform(act_key, (bounds.size,), minval=-1.0))
+        action = actions.to_environment(actions.uniform(key=act_key))
         state, step = episodes.step(carry, action, key=step_key)
         return state, step
 
@@ -145,6 +145,22 @@ def test_gymnasium_time_limit_and_same_physics():
             np.testing.assert_allclose(got[0], expected[0], atol=1e-4)
             assert got[1] == pytest.approx(expected[1], abs=1e-3)
         assert got[2:4] == expected[2:4] == (False, step == 200)
+
+
+def test_categories_through_gymnasium_are_a_discrete_space():
+    env, peer = gymnasium.make("entropax/CartPole-v0"), gymnasium.make("CartPole-v1")
+    assert env.action_space == peer.action_space == gymnasium.spaces.Discrete(2)
+    observation, _ = env.reset(seed=3)
+    peer.reset(seed=0)
+    peer.unwrapped.state = observation.astype(np.float64)
+    fallen = False
+    for action in (0, np.int64(1), *[0] * 20):
+        if not fallen:
+            got, expected = env.step(action), peer.step(action)
+            np.testing.assert_allclose(got[0], expected[0], atol=1e-5)
+            assert got[1:4] == expected[1:4]
+            fallen = got[2]
+    assert fallen
 
 
 def test_jax_env_says_what_is_wrong():

@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict
+from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.spaces.utils import flatten
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
@@ -17,7 +17,7 @@ from entropax.envs.gymnasium_adapter import (
     flattener,
 )
 from entropax.errors import EntropaxError
-from entropax.types import Bounds, Spec, transition
+from entropax.types import Bounds, Categories, Spec, transition
 
 STEPS = 40
 # Episode k of an environment ends with ENDINGS[k % 3] after LENGTHS[k % 3] steps.
@@ -318,3 +318,36 @@ def test_environments_of_two_kinds_are_refused():
         GymnasiumEnvironments([Counting(), Nested()])
     with pytest.raises(EntropaxError, match=r"No environments were given"):
         GymnasiumEnvironments([])
+
+
+class Told(gymnasium.Env):
+    """Shows the action it was last given; its actions are 5, 6 and 7."""
+
+    observation_space = Box(-10, 10, (1,), np.float32)
+    action_space = Discrete(3, start=5)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), repr(action)
+        return np.full(1, action, np.float32), float(action), False, False, {}
+
+
+@pytest.mark.parametrize(
+    "environments",
+    [
+        lambda: GymnasiumEnvironments([Told(), Told()]),
+        lambda: adapt(SyncVectorEnv([Told, Told], autoreset_mode=AutoresetMode.SAME_STEP)),
+    ],
+    ids=["single", "vector"],
+)
+def test_categories_are_shifted_to_where_a_discrete_space_begins(environments):
+    made = environments()
+    assert made.spec == Spec(1, Categories(3))
+    made.reset(seed=0)
+    step = made.step(made.spec.action.to_environment(np.array([[0.0], [2.0]], np.float32)))
+    np.testing.assert_array_equal(step.observation, [[5.0], [7.0]])
+    np.testing.assert_array_equal(step.reward, [5.0, 7.0])
+    made.close()

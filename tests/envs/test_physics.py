@@ -5,13 +5,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from rolls import zero
 
+from entropax.envs.cartpole import LEAN, RAIL, CartPole, CartPoleState
 from entropax.envs.cartpole_swingup import CartpoleSwingup, CartpoleSwingupSparse
 from entropax.envs.deceptive_maze import DeceptiveMaze
 from entropax.envs.mountain_car import MountainCarContinuous, MountainCarState
 from entropax.envs.pendulum import Pendulum, PendulumState
 from entropax.envs.registry import TASKS
 from entropax.envs.wrappers import ActionCost, Sparse
+from entropax.errors import EntropaxError
 from entropax.types import Bounds, Spec
 
 COUNT = 4000
@@ -69,6 +72,23 @@ def test_mountain_car_equals_gymnasium_within_float32():
     assert (np.asarray(observation)[at_wall, 1] == 0).all()
 
 
+def test_cart_pole_equals_gymnasium_within_float32():
+    rng = np.random.default_rng(2)
+    states = rng.uniform([-RAIL, -4, -LEAN, -4], [RAIL, 4, LEAN, 4], (COUNT, 4)).astype(np.float32)
+    pushes = rng.integers(2, size=COUNT)
+    env = gymnasium.make("CartPole-v1").unwrapped
+    env.reset(seed=0)
+    expected, rewards, ends = np.empty((COUNT, 4)), np.empty(COUNT), np.empty(COUNT, bool)
+    for i in range(COUNT):
+        env.state, env.steps_beyond_terminated = states[i].astype(np.float64), None
+        expected[i], rewards[i], ends[i], _, _ = env.step(pushes[i])
+    observation, reward, terminated = step_all(CartPole(), jax.vmap(CartPoleState)(*states.T), pushes.astype(np.int32))
+    np.testing.assert_allclose(observation, expected, atol=1e-6)
+    np.testing.assert_array_equal(reward, rewards)
+    np.testing.assert_array_equal(terminated, ends)
+    assert 100 < ends.sum() < COUNT - 100, "the draw must contain both endings and steps on the way"
+
+
 def test_first_states_have_gymnasiums_ranges():
     keys = jax.random.split(KEY, 4000)
     pendulum = jax.vmap(lambda key: Pendulum().initial(key=key))(keys)
@@ -81,6 +101,10 @@ def test_first_states_have_gymnasiums_ranges():
     assert -0.6 <= car.position.min() < -0.599
     assert -0.401 < car.position.max() <= -0.4
     assert (car.velocity == 0).all()
+    entries = np.stack(jax.tree.leaves(jax.vmap(lambda key: CartPole().initial(key=key))(keys)))
+    assert ((entries.min(axis=1) >= -0.05) & (entries.min(axis=1) < -0.0495)).all()
+    assert ((entries.max(axis=1) <= 0.05) & (entries.max(axis=1) > 0.0495)).all()
+    assert np.abs(np.corrcoef(entries) - np.eye(4)).max() < 0.05
 
 
 def test_physics_is_swept_by_vmap_and_the_spec_stays_static():
@@ -108,6 +132,7 @@ def test_physics_is_swept_by_vmap_and_the_spec_stays_static():
         (CartpoleSwingup(), 10),
         (CartpoleSwingupSparse(), 10),
         (DeceptiveMaze(), 3),
+        (CartPole(), 6),
     ],
 )
 def test_every_float_field_is_a_leaf(dynamics, fields):
@@ -117,7 +142,7 @@ def test_every_float_field_is_a_leaf(dynamics, fields):
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_step_keeps_shapes_dtypes_and_weak_types(task):
     dynamics = task.build()
-    action = jnp.zeros(dynamics.spec.action.size)
+    action = zero(dynamics.spec.action)
     state = jax.eval_shape(lambda: dynamics.initial(key=KEY))
     after, reward, _ = jax.eval_shape(lambda s: dynamics.step(s, action, key=KEY), state)
     for old, new in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
@@ -134,6 +159,11 @@ def test_sparse_pays_one_exactly_near_upright():
     _, reward, _ = step_all(Sparse(Pendulum(), threshold=-0.1), states, torque)
     np.testing.assert_array_equal(reward, (np.asarray(dense) >= -0.1).astype(np.float32))
     assert 0.5 < np.asarray(reward)[:1000].mean() < 0.7, "18 of 28.6 degrees"
+
+
+def test_an_index_has_no_cost():
+    with pytest.raises(EntropaxError, match="one of 2 categories"):
+        ActionCost(CartPole())
 
 
 def test_action_cost_subtracts_the_norm_in_environment_units():

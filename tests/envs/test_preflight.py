@@ -40,7 +40,7 @@ def rewarded(value):
 
 
 REFUSED = {
-    "discrete": (Scripted(action_space=Discrete(3)), r"Discrete\(3\).*densities over a Box.*Use a Box-action"),
+    "one action": (Scripted(action_space=Discrete(1)), r"Discrete\(1\).*nothing to decide.*Check"),
     "multi-discrete": (Scripted(action_space=MultiDiscrete([2, 2])), r"MultiDiscrete.*ActionWrapper"),
     "integer action": (Scripted(action_space=Box(0, 5, (2,), np.int32)), r"Box of int32.*Declare a float"),
     "empty action": (Scripted(action_space=Box(-1, 1, (0,))), r"action space is empty \(shape \(0,\)\)"),
@@ -102,5 +102,6 @@ def test_warnings_are_returned_and_training_goes_on(case):
 def test_sound_environments_pass_in_silence():
     assert preflight(Scripted()) == []
     assert preflight(Scripted(action_space=Box(-3, 5, (2,)))) == [], "mildly asymmetric is fine"
-    for id in ("Pendulum-v1", "MountainCarContinuous-v0"):
+    assert preflight(Scripted(action_space=Discrete(3, start=-1))) == []
+    for id in ("Pendulum-v1", "MountainCarContinuous-v0", "CartPole-v1"):
         assert preflight(gymnasium.make(id)) == []

@@ -9,6 +9,7 @@ from entropax.distributions import TanhNormal
 from entropax.envs.probes import (
     ConstantReward,
     DelayedReward,
+    DiscreteSoftOptimum,
     MatchObservation,
     ObservedReward,
     SoftChain,
@@ -23,9 +24,9 @@ ACTION = np.tanh(LATENT)
 MEASURE = (1 - ACTION**2) * (LATENT[1] - LATENT[0])
 
 
-def rewards_at(dynamics, state, actions):
+def rewards_at(dynamics, state, actions, dtype=jnp.float32):
     step = jax.vmap(lambda action: dynamics.step(state, action, key=KEY)[1])
-    return np.asarray(jax.jit(step)(jnp.asarray(actions, jnp.float32)), np.float64)
+    return np.asarray(jax.jit(step)(jnp.asarray(actions, dtype)), np.float64)
 
 
 def normal_entropy(loc, scale):
@@ -46,6 +47,21 @@ def test_soft_optimum(loc, scale, alpha):
     entropy = -np.sum(density * reward / alpha * MEASURE)
     assert entropy == pytest.approx(float(probe.entropy()), abs=5e-4)
     assert entropy == pytest.approx(normal_entropy(loc, scale), abs=5e-4)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+@pytest.mark.parametrize(("slope", "alpha"), [(0.0, 0.5), (1.0, 0.2), (-0.7, 1.0)])
+def test_discrete_soft_optimum(slope, alpha, count):
+    probe = DiscreteSoftOptimum(slope=slope, alpha=alpha, count=count)
+    assert probe.spec.action.count == count
+    state = probe.initial(key=KEY)
+    reward = rewards_at(probe, state, np.arange(count), jnp.int32)
+    density = np.exp(slope * np.arange(count))
+    density /= density.sum()
+    np.testing.assert_allclose(reward, alpha * np.log(density), rtol=1e-5)
+    assert alpha * np.log(np.sum(np.exp(reward / alpha))) == pytest.approx(float(probe.soft_value()), abs=1e-6)
+    assert float(probe.entropy()) == pytest.approx(-np.sum(density * np.log(density)), rel=1e-5)
+    np.testing.assert_allclose(probe.optimum().probs(), density, rtol=1e-5)
 
 
 def test_the_optimum_beats_every_other_policy_by_alpha_times_the_divergence():

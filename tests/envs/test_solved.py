@@ -18,6 +18,7 @@ SCRIPTED = {
     "entropax/MountainCarContinuous-v0": lambda: scripted.mountain_car,
     "entropax/CartpoleSwingup-v0": lambda: functools.partial(scripted.cartpole, gains=scripted.cartpole_gains()),
     "entropax/CartpoleSwingupSparse-v0": lambda: functools.partial(scripted.cartpole, gains=scripted.cartpole_gains()),
+    "entropax/CartPole-v0": lambda: scripted.balance,
     "entropax/DeceptiveMaze-v0": lambda: scripted.maze,
     "entropax/Obstacle2D-v0": lambda: scripted.obstacle2d,
 }
@@ -42,7 +43,10 @@ def test_gymnasium_knows_the_threshold(task):
     assert threshold == (None if math.isnan(task.solved) else task.solved)
 
 
-def test_mountain_car_has_gymnasiums_threshold():
-    assert (
-        TASKS["entropax/MountainCarContinuous-v0"].solved == gymnasium.spec("MountainCarContinuous-v0").reward_threshold
-    )
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("entropax/MountainCarContinuous-v0", "MountainCarContinuous-v0"), ("entropax/CartPole-v0", "CartPole-v1")],
+)
+def test_tasks_of_gymnasium_have_its_threshold_and_time_limit(ours, theirs):
+    spec = gymnasium.spec(theirs)
+    assert (TASKS[ours].solved, TASKS[ours].time_limit) == (spec.reward_threshold, spec.max_episode_steps)

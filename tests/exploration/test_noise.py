@@ -9,7 +9,7 @@ from entropax import OU, SAC, TD3, Dense, ParameterNoise, Pink, White
 from entropax.errors import EntropaxError
 from entropax.exploration import Policy
 from entropax.exploration.pink import coloured
-from entropax.types import Bounds, Spec
+from entropax.types import Bounds, Categories, Spec
 
 SPEC = Spec(3, Bounds((-2.0, 0.0), (2.0, 1.0)))
 HORIZON = 50
@@ -195,3 +195,10 @@ def test_parameter_noise_keeps_its_sigma_after_an_episode_in_which_it_did_not_ac
 def test_what_is_no_noise_is_refused(build, words):
     with pytest.raises(EntropaxError, match=words):
         build()
+
+
+@pytest.mark.parametrize("noise", NOISES[1:], ids=lambda noise: type(noise).__name__)
+def test_noise_on_an_index_is_refused(noise, learner):
+    sac, state = learner
+    with pytest.raises(EntropaxError, match="one of 4 categories"):
+        noise.init(sac, state, Spec(3, Categories(4)), HORIZON, key=jax.random.key(0))

@@ -1,5 +1,7 @@
 """A finite problem laid out on [-1, 1]."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,10 +9,16 @@ import pytest
 
 from entropax.envs.toy import Toy, ToyState
 from entropax.errors import EntropaxError
-from entropax.tabular import Finite, random_mdp, toy
+from entropax.tabular import Choices, Finite, random_mdp, toy
 from entropax.tabular.environment import FiniteState
+from entropax.types import Categories, Spec
 
 KEYS = jax.random.split(jax.random.key(0), 20_000)
+
+
+def counted(mdp):
+    """The same problem with the counting measure."""
+    return dataclasses.replace(mdp, measure=mdp.available.astype(float))
 
 
 def test_the_tabular_toy_is_the_toy():
@@ -56,3 +64,25 @@ def test_what_cannot_be_laid_out_is_refused(mass, start, words):
     mdp = random_mdp(np.random.default_rng(0), states=4, terminals=1, mass=mass)
     with pytest.raises(EntropaxError, match=words):
         Finite.of(mdp, start=start)
+
+
+def test_the_actions_of_choices_are_the_problems():
+    mdp = counted(random_mdp(np.random.default_rng(4), states=5, actions=3, branches=3, terminals=1))
+    task = Choices.of(mdp, start=1)
+    assert task.spec == Spec(5, Categories(3))
+    np.testing.assert_array_equal(task.observe(task.initial(key=KEYS[0])), np.eye(5)[1])
+    for action in range(3):
+        place = FiniteState(jnp.asarray(1, jnp.int32))
+        state, reward, done = jax.vmap(lambda k, p=place, a=action: task.step(p, jnp.int32(a), key=k))(KEYS)
+        shares = np.bincount(np.asarray(state.place), minlength=5) / len(KEYS)
+        np.testing.assert_allclose(shares, mdp.transitions[1, action], atol=4 * 0.5 / np.sqrt(len(KEYS)))
+        np.testing.assert_allclose(reward, mdp.rewards[1, action], rtol=1e-6)
+        np.testing.assert_array_equal(done, mdp.terminal[state.place])
+
+
+def test_choices_count_each_action_as_one():
+    mdp = random_mdp(np.random.default_rng(0), states=4, terminals=1)
+    with pytest.raises(EntropaxError, match="state 's0' have not the measure 1 each"):
+        Choices.of(mdp, start=0)
+    with pytest.raises(EntropaxError, match="terminal"):
+        Choices.of(counted(mdp), start=3)
