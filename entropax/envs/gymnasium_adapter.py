@@ -140,167 +140,110 @@ class GymnasiumEnvironments(AbstractHostEnvironments):
             env.close()
 
 
-class _Vector:
-    """What the three modes share: the vector environment, its spec, and copies in our layout."""
+@final
+class VectorEnvironments(AbstractHostEnvironments):
+    """A vector environment, in any of Gymnasium's three ways to begin the next episode."""
 
     def __init__(self, envs: VectorEnv[Any, Any, Any]):
-        self.envs = envs
+        """Takes over a vector environment.
+
+        Raises:
+            EntropaxError: The spaces are refused, or it does not say how it resets.
+        """
+        mode = envs.metadata.get("autoreset_mode")
+        if mode not in _COMPLETE:
+            raise EntropaxError(
+                f"The vector environment's metadata['autoreset_mode'] is {mode!r}, so which observation ends an "
+                "episode is unknown. Set it to a member of gymnasium.vector.AutoresetMode."
+            )
+        self.envs, self._complete = envs, _COMPLETE[mode]
         self.warnings = tuple(check_spaces(envs.single_observation_space, envs.single_action_space))
-        self.spec = spec_of(envs.single_observation_space, envs.single_action_space)
-        self.taken = taker(envs.single_action_space)
-        self.flat_batch = flattener(envs.single_observation_space, 1)
-        self.flat_one = flattener(envs.single_observation_space, 0)
+        self._spec = spec_of(envs.single_observation_space, envs.single_action_space)
+        self._taken = taker(envs.single_action_space)
+        self._flat_batch = flattener(envs.single_observation_space, 1)
+        self.flat = flattener(envs.single_observation_space, 0)
+        self.ended = np.zeros(envs.num_envs, np.bool_)
+
+    @property
+    def spec(self) -> Spec:
+        """Size of the observation and the actions of one environment."""
+        return self._spec
+
+    @property
+    def num_envs(self) -> int:
+        """Number of environments stepped together."""
+        return self.envs.num_envs
 
     def observation(self, batch: Any) -> np.ndarray:
         """A copy as `[envs, observation]`, float32."""
-        return np.array(self.flat_batch(batch), np.float32)
+        return np.array(self._flat_batch(batch), np.float32)
 
-    def reset(self, seed: int) -> np.ndarray:
-        """Seeds every environment with its own seed where the vector environment takes a list."""
+    def reset(self, *, seed: int) -> np.ndarray:
+        """Starts all episodes, each environment with its own seed where the vector environment takes a list."""
         if isinstance(self.envs.unwrapped, SyncVectorEnv | AsyncVectorEnv):
-            seeds: Any = [environment_seed(seed, index) for index in range(self.envs.num_envs)]
+            seeds: Any = [environment_seed(seed, index) for index in range(self.num_envs)]
         else:
             seeds = environment_seed(seed, 0)
+        self.ended = np.zeros(self.num_envs, np.bool_)
         return self.observation(self.envs.reset(seed=seeds)[0])
 
-    def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Steps; returns copies: observation, reward, terminated, truncated (and not terminated), and the info."""
-        observed, reward, terminated, truncated, info = self.envs.step(self.taken(actions))
-        terminated = np.array(terminated, np.bool_)
-        truncated = np.array(truncated, np.bool_) & ~terminated
-        return self.observation(observed), np.array(reward, np.float32), terminated, truncated, info
-
-
-@final
-class NextStepVectorEnvironments(AbstractHostEnvironments):
-    """A vector environment that spends the step after an episode's end on resetting: that step is not valid.
-
-    On it the action is ignored, the observation is the fresh one, and reward, terminated and truncated are zero.
-    """
-
-    def __init__(self, envs: VectorEnv[Any, Any, Any]):
-        """Takes over a vector environment in mode NEXT_STEP. Raises EntropaxError where the spaces are refused."""
-        self._vector = _Vector(envs)
-        self._ended = np.zeros(envs.num_envs, np.bool_)
-        self.warnings = self._vector.warnings
-
-    @property
-    def spec(self) -> Spec:
-        """Size of the observation and the actions of one environment."""
-        return self._vector.spec
-
-    @property
-    def num_envs(self) -> int:
-        """Number of environments stepped together."""
-        return self._vector.envs.num_envs
-
-    def reset(self, *, seed: int) -> np.ndarray:
-        """Starts all episodes; returns `[envs, observation]`."""
-        self._ended = np.zeros(self.num_envs, np.bool_)
-        return self._vector.reset(seed)
-
     def step(self, actions: np.ndarray) -> Step:
-        """Steps; valid is False where the environment was reset instead."""
-        observation, reward, terminated, truncated, _ = self._vector.step(actions)
-        valid = ~self._ended
-        terminated, truncated = terminated & valid, truncated & valid
-        self._ended = terminated | truncated
-        return Step(observation, observation.copy(), np.where(valid, reward, 0), terminated, truncated, valid)
-
-    def close(self) -> None:
-        """Closes the vector environment."""
-        self._vector.envs.close()
-
-
-@final
-class SameStepVectorEnvironments(AbstractHostEnvironments):
-    """A vector environment that resets in the step that ends an episode, and reports the last observation aside."""
-
-    def __init__(self, envs: VectorEnv[Any, Any, Any]):
-        """Takes over a vector environment in mode SAME_STEP. Raises EntropaxError where the spaces are refused."""
-        self._vector = _Vector(envs)
-        self.warnings = self._vector.warnings
-
-    @property
-    def spec(self) -> Spec:
-        """Size of the observation and the actions of one environment."""
-        return self._vector.spec
-
-    @property
-    def num_envs(self) -> int:
-        """Number of environments stepped together."""
-        return self._vector.envs.num_envs
-
-    def reset(self, *, seed: int) -> np.ndarray:
-        """Starts all episodes; returns `[envs, observation]`."""
-        return self._vector.reset(seed)
-
-    def step(self, actions: np.ndarray) -> Step:
-        """Steps; the last observation of an ended episode comes from `info["final_obs"]`.
+        """Steps; every array is a copy.
 
         Raises:
-            EntropaxError: An episode ended and the info has no `final_obs`.
+            EntropaxError: An episode ended in mode SAME_STEP and the info has no `final_obs`.
         """
-        observation, reward, terminated, truncated, info = self._vector.step(actions)
-        final_observation = observation.copy()
-        for index in np.flatnonzero(terminated | truncated):
-            if "final_obs" not in info:
-                raise EntropaxError(
-                    "An episode ended in SAME_STEP mode and info['final_obs'] is missing, so a time limit could not "
-                    "bootstrap. Report it from the vector environment, or use AutoresetMode.DISABLED."
-                )
-            final_observation[index] = self._vector.flat_one(info["final_obs"][index])
-        valid = np.ones(self.num_envs, np.bool_)
-        return Step(observation, final_observation, reward, terminated, truncated, valid)
+        observed, reward, terminated, truncated, info = self.envs.step(self._taken(actions))
+        observation, terminated = self.observation(observed), np.array(terminated, np.bool_)
+        truncated, valid = np.array(truncated, np.bool_) & ~terminated, np.ones(self.num_envs, np.bool_)
+        reward = np.array(reward, np.float32)
+        step = self._complete(self, Step(observation, observation.copy(), reward, terminated, truncated, valid), info)
+        self.ended = step.terminated | step.truncated
+        return step
 
     def close(self) -> None:
         """Closes the vector environment."""
-        self._vector.envs.close()
+        self.envs.close()
 
 
-@final
-class DisabledVectorEnvironments(AbstractHostEnvironments):
-    """A vector environment that never resets by itself: it is reset here, with `reset_mask`, in the same step."""
-
-    def __init__(self, envs: VectorEnv[Any, Any, Any]):
-        """Takes over a vector environment in mode DISABLED. Raises EntropaxError where the spaces are refused."""
-        self._vector = _Vector(envs)
-        self.warnings = self._vector.warnings
-
-    @property
-    def spec(self) -> Spec:
-        """Size of the observation and the actions of one environment."""
-        return self._vector.spec
-
-    @property
-    def num_envs(self) -> int:
-        """Number of environments stepped together."""
-        return self._vector.envs.num_envs
-
-    def reset(self, *, seed: int) -> np.ndarray:
-        """Starts all episodes; returns `[envs, observation]`."""
-        return self._vector.reset(seed)
-
-    def step(self, actions: np.ndarray) -> Step:
-        """Steps, then resets the environments whose episode ended."""
-        final_observation, reward, terminated, truncated, _ = self._vector.step(actions)
-        observation, ended = final_observation.copy(), terminated | truncated
-        if ended.any():
-            fresh, _ = self._vector.envs.reset(options={"reset_mask": ended.copy()})
-            observation[ended] = self._vector.observation(fresh)[ended]
-        valid = np.ones(self.num_envs, np.bool_)
-        return Step(observation, final_observation, reward, terminated, truncated, valid)
-
-    def close(self) -> None:
-        """Closes the vector environment."""
-        self._vector.envs.close()
+def _next_step(vector: VectorEnvironments, step: Step, info: dict[str, Any]) -> Step:
+    """The step after an episode's end went into resetting: it is not valid, and its action was ignored."""
+    valid = ~vector.ended
+    return step._replace(
+        reward=np.where(valid, step.reward, 0),
+        terminated=step.terminated & valid,
+        truncated=step.truncated & valid,
+        valid=valid,
+    )
 
 
-_MODES: dict[Any, Callable[[VectorEnv[Any, Any, Any]], AbstractHostEnvironments]] = {
-    AutoresetMode.NEXT_STEP: NextStepVectorEnvironments,
-    AutoresetMode.SAME_STEP: SameStepVectorEnvironments,
-    AutoresetMode.DISABLED: DisabledVectorEnvironments,
+def _same_step(vector: VectorEnvironments, step: Step, info: dict[str, Any]) -> Step:
+    """The step that ended an episode has begun the next: its last observation is in the info."""
+    for index in np.flatnonzero(step.terminated | step.truncated):
+        if "final_obs" not in info:
+            raise EntropaxError(
+                "An episode ended in SAME_STEP mode and info['final_obs'] is missing, so a time limit could not "
+                "bootstrap. Report it from the vector environment, or use AutoresetMode.DISABLED."
+            )
+        step.final_observation[index] = vector.flat(info["final_obs"][index])
+    return step
+
+
+def _disabled(vector: VectorEnvironments, step: Step, info: dict[str, Any]) -> Step:
+    """Nothing is reset by itself: here, with `reset_mask`, in the same step."""
+    ended = step.terminated | step.truncated
+    if ended.any():
+        fresh, _ = vector.envs.reset(options={"reset_mask": ended.copy()})
+        step.observation[ended] = vector.observation(fresh)[ended]
+    return step
+
+
+_COMPLETE: dict[Any, Callable[[VectorEnvironments, Step, dict[str, Any]], Step]] = {
+    AutoresetMode.NEXT_STEP: _next_step,
+    AutoresetMode.SAME_STEP: _same_step,
+    AutoresetMode.DISABLED: _disabled,
 }
+"""What each mode makes of a step: it has the vector environment's numbers, its observation twice, and is valid."""
 
 
 def adapt(env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> AbstractHostEnvironments:
@@ -317,10 +260,4 @@ def adapt(env: gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> AbstractHo
     """
     if isinstance(env, gymnasium.Env):
         return GymnasiumEnvironments([env])
-    mode = env.metadata.get("autoreset_mode")
-    if mode not in _MODES:
-        raise EntropaxError(
-            f"The vector environment's metadata['autoreset_mode'] is {mode!r}, so which observation ends an episode is "
-            "unknown. Set it to a member of gymnasium.vector.AutoresetMode."
-        )
-    return _MODES[mode](env)
+    return VectorEnvironments(env)
