@@ -19,8 +19,8 @@ from entropax.distributions import Normal as Normal
 from entropax.distributions import TanhNormal as TanhNormal
 from entropax.envs.base import AbstractDynamics as AbstractDynamics
 from entropax.envs.base import Episodes as Episodes
+from entropax.envs.listing import available as available
 from entropax.envs.registration import register_all as _register_all
-from entropax.envs.registry import available as available
 from entropax.envs.registry import make as make
 from entropax.errors import EntropaxError as EntropaxError
 from entropax.exploration import OU as OU

@@ -11,7 +11,7 @@ import tyro
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.cli.baselines import host_environment
 from entropax.cli.diagnose import announce_attribution
-from entropax.envs.registry import action_text, available
+from entropax.envs.listing import action_text, available
 from entropax.errors import EntropaxError
 from entropax.loops.fit import fit
 from entropax.loops.fit import resume as resume_run

@@ -7,7 +7,8 @@ import numpy as np
 from entropax.algorithms.sac import SAC
 from entropax.distributions import max_tanh_normal_entropy, max_tanh_normal_sigma
 from entropax.envs.base import AbstractHostEnvironments
-from entropax.envs.registry import action_text, make
+from entropax.envs.listing import action_text
+from entropax.envs.registry import make
 from entropax.errors import EntropaxError
 from entropax.temperature import Dual, FromSigma, PerDimension
 from entropax.temperature.checks import require_positive

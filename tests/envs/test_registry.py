@@ -6,10 +6,11 @@ import sys
 import gymnasium
 import pytest
 
-from entropax.envs import registry
+from entropax.envs import listing
 from entropax.envs.base import Episodes
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
-from entropax.envs.registry import HOST_TASKS, TASKS, UnknownEnvironment, action_text, available, make
+from entropax.envs.listing import action_text, available
+from entropax.envs.registry import HOST_TASKS, TASKS, UnknownEnvironment, make
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Categories, Spec
 
@@ -104,7 +105,7 @@ def test_other_packages_are_listed_and_missing_dependencies_are_not(monkeypatch)
     monkeypatch.setitem(gymnasium.registry, "Lander-v0", spec)
     entry = {entry.id: entry for entry in available()}["Lander-v0"]
     assert (entry.description, entry.action) == ("registered by their_package", None)
-    monkeypatch.setattr(registry.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(listing.importlib.util, "find_spec", lambda name: None)
     assert not any(entry.id.startswith(("Hopper", "entropax/OpenCat")) for entry in available())
 
 
@@ -117,7 +118,7 @@ def test_action_text():
 
 def test_importing_and_listing_leave_mujoco_alone():
     code = (
-        "import sys; from entropax.envs.registry import available; from entropax.envs.registration import register_all;"
+        "import sys; from entropax.envs.listing import available; from entropax.envs.registration import register_all;"
         "register_all(); available(); assert 'mujoco' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

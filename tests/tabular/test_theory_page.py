@@ -21,5 +21,5 @@ def test_snippets_print_what_the_page_says(snippet, printed, tmp_path, capsys):
 
 def test_every_function_is_on_the_page():
     public = [name for name, value in vars(entropax.tabular).items() if callable(value) and not name.startswith("_")]
-    assert len(public) == 15
+    assert len(public) == 16
     assert [name for name in public if name not in PAGE and not name.endswith("Solution")] == []
