@@ -56,8 +56,8 @@ ENTROPY = Plot(
     "entropy/nats",
     "Entropy against its target",
     "nats per dimension",
-    "Dashed: the target. Shaded: more than the policy class can have; a target in there is unreachable (uniform on "
-    "[-1, 1] would be log 2, about 0.693).",
+    "Dashed: the target. Shaded: more than the policy class can have; a target in there is unreachable (uniform "
+    "would be log 2, about 0.693, on [-1, 1], and log n over n categories).",
     height=_LARGE,
 )
 ALPHA = Plot(
