@@ -1,6 +1,6 @@
 """Environment steps per second of PPO: Entropax on its pendulum in JAX, rejax on its own.
 
-    python benchmarks/ppo.py              five alternating rounds, about five minutes
+    python benchmarks/ppo.py              five alternating rounds, a few minutes
     python benchmarks/ppo.py --rounds 1   a trial: prints, writes nothing
 
 Every measurement is a process of its own, on all cores.

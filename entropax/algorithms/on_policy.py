@@ -116,8 +116,8 @@ def shuffled(count: int, *, key: Key[Array, ""]) -> UInt[Array, " count"]:
     """The numbers 0 … count - 1 in a random order, by one sort of one word each.
 
     High bits are random and low bits the number, which breaks ties: of 4,096 numbers about eight pairs of neighbours
-    come in their old order. Sorting numbers by keys of their own, as `jax.random.permutation` does twice, takes eight
-    times as long, as long as half of PPO's gradients.
+    come in their old order. `jax.random.permutation` sorts numbers by keys of their own, twice, which takes several
+    times as long: a share of PPO's update that shows.
     """
     low = jnp.uint32((1 << (count - 1).bit_length()) - 1)
     words = (jax.random.bits(key, (count,)) & ~low) | jnp.arange(count, dtype=jnp.uint32)
@@ -162,7 +162,7 @@ def gradient(
 def _mean_entropy(
     actor: AbstractActor, observations: Float[Array, "step observation"], wanted: bool | Bool[Array, ""]
 ) -> Float[Array, ""]:
-    """E[H(pi(.|s))], nats; 0 where it is not wanted: a quadrature a step, half of an update's time, would be lost."""
+    """E[H(pi(.|s))], nats; 0 where it is not wanted, to save a quadrature a step."""
 
     def mean(actor: AbstractActor) -> Float[Array, ""]:
         return jnp.mean(jax.vmap(lambda observation: actor(observation).entropy())(observations))
