@@ -25,6 +25,7 @@ FLOORS = (
     "envs",
     "tabular",
     "diagnostics",
+    "llm",
     "runs",
     "loops",
     "report",

@@ -1,0 +1,32 @@
+"""Entropy control for reinforcement learning of language models: methods as token weights, in any array library."""
+
+from entropax.llm.checks import SettingWarning as SettingWarning
+from entropax.llm.loss import constant_length as constant_length
+from entropax.llm.loss import loss as loss
+from entropax.llm.loss import sequence_mean as sequence_mean
+from entropax.llm.loss import token_mean as token_mean
+from entropax.llm.method import AbstractMethod as AbstractMethod
+from entropax.llm.method import Need as Need
+from entropax.llm.method import State as State
+from entropax.llm.method import Weights as Weights
+from entropax.llm.method import advance as advance
+from entropax.llm.method import begin as begin
+from entropax.llm.methods.bonus import Corridor as Corridor
+from entropax.llm.methods.bonus import EntropyBonus as EntropyBonus
+from entropax.llm.methods.covariance import Absolute as Absolute
+from entropax.llm.methods.covariance import ClipCov as ClipCov
+from entropax.llm.methods.covariance import KLCov as KLCov
+from entropax.llm.methods.covariance import Quantiles as Quantiles
+from entropax.llm.methods.ratio import CEGPPO as CEGPPO
+from entropax.llm.methods.ratio import CISPO as CISPO
+from entropax.llm.methods.ratio import GSPO as GSPO
+from entropax.llm.methods.ratio import Clip as Clip
+from entropax.llm.methods.ratio import Reinforce as Reinforce
+from entropax.llm.methods.shaping import ScoreBonus as ScoreBonus
+from entropax.llm.methods.shaping import ShapedAdvantage as ShapedAdvantage
+from entropax.llm.methods.shaping import TopEntropy as TopEntropy
+from entropax.llm.reduce import AbstractReducer as AbstractReducer
+from entropax.llm.reduce import OverAxis as OverAxis
+from entropax.llm.reduce import ThisBatch as ThisBatch
+from entropax.llm.tokens import Tokens as Tokens
+from entropax.llm.tokens import tokens as tokens

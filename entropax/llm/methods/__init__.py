@@ -1,0 +1,1 @@
+"""Methods, each a frozen dataclass of settings."""
