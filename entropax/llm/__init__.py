@@ -11,6 +11,11 @@ from entropax.llm.method import State as State
 from entropax.llm.method import Weights as Weights
 from entropax.llm.method import advance as advance
 from entropax.llm.method import begin as begin
+from entropax.llm.methods.aepo import AEPO as AEPO
+from entropax.llm.methods.aepo import BangBang as BangBang
+from entropax.llm.methods.aepo import ExtraRollout as ExtraRollout
+from entropax.llm.methods.aepo import Proportional as Proportional
+from entropax.llm.methods.aepo import extra_loss as extra_loss
 from entropax.llm.methods.bonus import Corridor as Corridor
 from entropax.llm.methods.bonus import EntropyBonus as EntropyBonus
 from entropax.llm.methods.covariance import Absolute as Absolute

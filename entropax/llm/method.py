@@ -34,6 +34,7 @@ class Need(enum.Enum):
 
     ENTROPY = "the entropy of every token"
     ENTROPY_GRADIENT = "an entropy with a gradient"
+    EXTRA_ROLLOUT = "completions drawn at another sampling temperature"
     GLOBAL_BATCH = "the whole batch of an optimiser step, to select tokens from"
 
 
