@@ -14,7 +14,7 @@ class SettingWarning(UserWarning):
     """A setting that is allowed and is hardly what was meant."""
 
 
-def require(owner: str, name: str, value: float, low: float, high: float, remedy: str) -> None:
+def require(owner: str, name: str, value: float, low: int | float, high: int | float, remedy: str) -> None:
     """Raises EntropaxError unless a field lies in [low, high]."""
     if not (math.isfinite(value) and low <= value <= high):
         bounds = f"at least {low:g}" if math.isinf(high) else f"in [{low:g}, {high:g}]"
