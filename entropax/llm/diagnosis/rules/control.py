@@ -15,8 +15,8 @@ from entropax.llm.diagnosis.rules.entropy import TARGET_SLACK
 
 WOUND = 5
 """Rows at an end after the entropy has crossed its target: a law that is not wound up leaves it at the next one."""
-GROWTH = 2.0
-"""Factor of the knob over the last half while the entropy stays where it is."""
+GROWTH = 1.5
+"""Factor of the knob over the last half: one to which a law adds the same at every step from the first on doubles."""
 ONE_WAY = 0.9
 """Share of the last half's rows in which such a knob moves the same way."""
 
