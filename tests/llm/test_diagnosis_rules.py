@@ -1,5 +1,6 @@
 """Each rule on a series where it must speak, and on a near miss where it must not."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ from token_series import FACTS, ROWS, STEPS, T, column, run, spoken
 from entropax.diagnostics.dialects import TOKENS, TRL, VERL, TokenKnob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.rules import RULES as RULES_OF_ACTIONS
-from entropax.diagnostics.rules import unjudged
+from entropax.diagnostics.rules import judge, unjudged
 from entropax.diagnostics.verdict import verdict
+from entropax.diagnostics.window import Series
 from entropax.llm.diagnosis.rules import RULES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "llm_diagnosis.md").read_text("utf-8")
@@ -187,6 +189,17 @@ def test_an_entropy_of_0_or_none_at_all_is_left_alone():
     assert spoken(run(0.0, CLIMB, selected_fraction=0.1, predicted_change=0.0)) == {}
     assert spoken({"rollout/ep_rew_mean": column(CLIMB)}) == {}
     assert spoken(run(0.5, CLIMB, target=0.0, knob=0.1)) == {}
+
+
+def test_a_seed_that_lacks_what_the_other_one_logged_is_judged_by_the_rest():
+    more = ("selected_fraction", "off_policy_fraction", "selection_setting", "groups_without_signal", "knob")
+    full = run(gone(0.3), FLAT, target=0.5, predicted_change=-1.0, **dict.fromkeys(more, 0.0))
+    shared = ("entropy/nats", "rollout/ep_rew_mean")
+    values = {name: one.values if name in shared else np.full((ROWS, 1), np.nan) for name, one in full.items()}
+    both = {name: Series(STEPS, np.hstack([one.values, values[name]])) for name, one in full.items()}
+    found = {finding.rule: finding.seeds for finding in judge(both, replace(FACTS, seeds=(0, 1)), RULES)}
+    assert found["token-collapse"] == (0, 1)
+    assert found["inert-method"] == (0,)
 
 
 def test_every_rule_has_its_own_id_and_silences_only_later_ones():

@@ -139,6 +139,8 @@ def missed(one: OneSeed) -> Evidence | None:
     """The entropy is under its target; or above it, and the knob, not at rest at its lower end, keeps it there."""
     steps, slack = one.rows("entropy/slack")
     _, target = one.rows("entropy/target")
+    if not len(steps) or not len(target):
+        return None
     late = in_last_quarter(steps)
     miss, goal = float(slack[late].mean()), float(target[-1])
     seen = read(one)
