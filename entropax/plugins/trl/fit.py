@@ -1,0 +1,142 @@
+"""What of a GRPOConfig fits a method: TRL's own loss runs on, so what it would do beside the method must be right."""
+
+import importlib.metadata
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from packaging.version import Version
+
+from entropax.errors import EntropaxError
+from entropax.llm import AbstractMethod, Need
+
+TESTED = ("1.16.0", "1.16.0")
+"""Oldest and newest version of TRL that the tests have run in."""
+AGGREGATES = ("grpo", "bnpo", "dr_grpo", "dapo")
+"""Values of `loss_type` that differ only in how they aggregate tokens."""
+
+
+class UntestedVersionWarning(UserWarning):
+    """A version of the trainer that the tests have not run in."""
+
+
+class Refusal(NamedTuple):
+    """A setting that would be wrong, or silently without effect."""
+
+    setting: str
+    """Its name in GRPOConfig."""
+    wrong: Callable[[dict[str, Any], AbstractMethod], bool]
+    """Whether it is set so."""
+    why: str
+    """What TRL would do, and the remedy."""
+
+
+def on_policy(settings: dict[str, Any]) -> bool:
+    """Whether every completion is learned from in the optimiser step after it was drawn, so that all ratios are 1."""
+    used = settings["steps_per_generation"] * settings["num_iterations"]
+    return settings["gradient_accumulation_steps"] % used == 0
+
+
+def _corrected(settings: dict[str, Any]) -> bool:
+    return settings["use_vllm"] and settings["vllm_importance_sampling_correction"]
+
+
+REFUSALS = (
+    Refusal(
+        "loss_type",
+        lambda settings, _: settings["loss_type"] not in AGGREGATES,
+        "the method is the objective, and loss_type only aggregates its tokens; cispo, sapo, luspo and vespo are "
+        f"objectives themselves. Use one of {', '.join(AGGREGATES)}, with CISPO() or GSPO() as the method.",
+    ),
+    Refusal(
+        "importance_sampling_level",
+        lambda settings, _: settings["importance_sampling_level"] != "token",
+        'the method sets the weight of every token, and a sequence\'s ratio is GSPO(). Leave it at "token".',
+    ),
+    Refusal(
+        "epsilon",
+        lambda settings, _: settings["epsilon"] != 0.2,
+        "TRL's clip sees no ratio other than 1 here, so it would do nothing. Write Clip(lower=..., upper=...).",
+    ),
+    Refusal(
+        "epsilon_high",
+        lambda settings, _: settings["epsilon_high"] is not None,
+        "TRL's clip sees no ratio other than 1 here, so it would do nothing. Write Clip(lower=..., upper=...).",
+    ),
+    Refusal(
+        "delta",
+        lambda settings, _: settings["delta"] is not None,
+        "TRL's second clip sees no ratio other than 1 here, so it would do nothing. Leave it out.",
+    ),
+    Refusal(
+        "off_policy_mask_threshold",
+        lambda settings, _: settings.get("off_policy_mask_threshold") is not None,
+        "TRL would judge sequences by ratios and advantages that the method has replaced. Leave it out.",
+    ),
+    Refusal(
+        "top_entropy_quantile",
+        lambda settings, _: settings["top_entropy_quantile"] < 1,
+        "TRL would drop tokens after the method has chosen them, and its own entropy term with them. "
+        "Use TopEntropy(inner, fraction).",
+    ),
+    Refusal(
+        "entropy_coef",
+        lambda settings, _: bool(settings.get("entropy_coef", 0.0)),
+        "TRL would add a bonus of its own to the method's. Use EntropyBonus(inner, coefficient).",
+    ),
+    Refusal(
+        "use_adaptive_entropy",
+        lambda settings, _: settings.get("use_adaptive_entropy", False),
+        "two controllers would steer one entropy. Give the trainer a controller instead.",
+    ),
+    Refusal(
+        "use_liger_loss",
+        lambda settings, _: settings.get("use_liger_loss", False),
+        "Liger's loss is computed past the method. Leave it out.",
+    ),
+    Refusal(
+        "use_bias_correction_kl",
+        lambda settings, _: (
+            settings["beta"] != 0 and settings.get("use_bias_correction_kl", False) and not on_policy(settings)
+        ),
+        "with beta, TRL would multiply the reference's KL by a ratio that is 1 here and not the true one, as "
+        "completions are learned from more than once. Set use_bias_correction_kl=False.",
+    ),
+    Refusal(
+        "vllm_importance_sampling_correction",
+        lambda settings, method: _corrected(settings) and Need.ENTROPY_GRADIENT in method.needs,
+        "TRL would scale the method's entropy term by vLLM's importance ratio. Turn the correction off, or use "
+        "ScoreBonus, which has no such term.",
+    ),
+    Refusal(
+        "steps_per_generation",
+        lambda settings, method: (
+            Need.GLOBAL_BATCH in method.needs
+            and settings["steps_per_generation"] % settings["gradient_accumulation_steps"] != 0
+        ),
+        "the method selects from the batch of an optimiser step, which must be there when the step begins. Make it a "
+        "multiple of gradient_accumulation_steps.",
+    ),
+)
+
+
+def require_fit(method: AbstractMethod, settings: dict[str, Any]) -> None:
+    """Raises EntropaxError for a GRPOConfig, as a dictionary, that does not fit the method; warns of an untested TRL."""
+    for setting, wrong, why in REFUSALS:
+        if wrong(settings, method):
+            name = type(method).__name__
+            raise EntropaxError(f"{setting} is {settings[setting]!r}, which does not fit {name}: {why}")
+    warn_untested("TRL", importlib.metadata.version("trl"), TESTED)
+
+
+def warn_untested(library: str, version: str, tested: tuple[str, str]) -> None:
+    """Warns of a version outside a range."""
+    oldest, newest = tested
+    if not Version(oldest) <= Version(version) <= Version(newest):
+        span = oldest if oldest == newest else f"{oldest} to {newest}"
+        warnings.warn(
+            f"This is {library} {version}, and Entropax was tested in {span}. What it overrides there may have changed: "
+            f"check the first steps' metrics, or install a tested version.",
+            UntestedVersionWarning,
+            stacklevel=3,
+        )
