@@ -5,10 +5,15 @@ import pytest
 LETTERS = "abcdefgh"
 
 
+THEIRS = ("torch", "transformers", "accelerate", "datasets", "trl", "verl", "ray", "tensordict", "importlib", "flax")
+
+
 def pytest_collection_modifyitems(items):
-    """Warnings are errors where they are ours; what the trainers' libraries warn of among themselves is not."""
+    """Our warnings are errors, as everywhere; what the trainers' libraries announce to one another is not."""
     for item in items:
-        for module in ("torch", "transformers", "accelerate", "datasets", "trl", "verl", "ray", "tensordict", "importlib"):
+        for kind in ("FutureWarning", "DeprecationWarning"):
+            item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
+        for module in THEIRS:
             item.add_marker(pytest.mark.filterwarnings(f"ignore:::{module}"))
 
 
@@ -96,7 +101,6 @@ def share_of_a(completions, **_):
 def make_trainer(model_path, tokenizer, prompts):
     """A trainer of the tiny model: ours with a method, TRL's own without."""
     from transformers import AutoModelForCausalLM
-
     from trl import GRPOTrainer
 
     def make(args, cls=GRPOTrainer, **keywords):

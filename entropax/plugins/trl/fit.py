@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from packaging.version import Version
 
 from entropax.errors import EntropaxError
-from entropax.llm import AbstractMethod, Need
+from entropax.llm import AbstractMethod, Controller, Need, SamplingTemperature
+from entropax.llm.diagnosis.liveness import warn_if_inert
 
 TESTED = ("1.16.0", "1.16.0")
 """Oldest and newest version of TRL that the tests have run in."""
@@ -42,6 +43,12 @@ def _corrected(settings: dict[str, Any]) -> bool:
 
 
 REFUSALS = (
+    Refusal(
+        "steps_per_generation",
+        lambda _, method: Need.EXTRA_ROLLOUT in method.needs,
+        "TRL draws completions at one temperature, and has no way to draw some more at another one. Give the trainer a "
+        "controller with SamplingTemperature(), or call extra_loss in a loop of your own.",
+    ),
     Refusal(
         "loss_type",
         lambda settings, _: settings["loss_type"] not in AGGREGATES,
@@ -120,12 +127,31 @@ REFUSALS = (
 )
 
 
-def require_fit(method: AbstractMethod, settings: dict[str, Any]) -> None:
-    """Raises EntropaxError for a GRPOConfig, as a dictionary, that does not fit the method; warns of an untested TRL."""
+def require_fit(method: AbstractMethod, controller: Any, settings: dict[str, Any]) -> None:
+    """Checks the settings of a GRPOConfig.
+
+    Warns of a version of TRL that was not tested, and of a method that changes nothing with these settings.
+
+    Raises:
+        EntropaxError: they do not fit the method, or the controller.
+    """
     for setting, wrong, why in REFUSALS:
         if wrong(settings, method):
             name = type(method).__name__
             raise EntropaxError(f"{setting} is {settings[setting]!r}, which does not fit {name}: {why}")
+    if isinstance(controller, Controller) and isinstance(controller.actuator, SamplingTemperature):
+        if settings["temperature"] != 1:
+            raise EntropaxError(
+                f"temperature is {settings['temperature']}, but SamplingTemperature() moves it around 1, at which "
+                "completions are scored. Set it to 1."
+            )
+        if settings["use_vllm"]:
+            raise EntropaxError(
+                "SamplingTemperature() sets the temperature of TRL's own generation, and with use_vllm completions are "
+                "drawn elsewhere. Use RepoBeta() with ScoreBonus, or BonusCoefficient() with EntropyBonus."
+            )
+    if on_policy(settings):
+        warn_if_inert(method)
     warn_untested("TRL", importlib.metadata.version("trl"), TESTED)
 
 

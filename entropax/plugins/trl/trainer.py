@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch  # pyright: ignore[reportMissingImports]
 from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports]
 
 from entropax.errors import EntropaxError
-from entropax.llm import AbstractMethod, Need, ThisBatch, Tokens, Weights
+from entropax.llm import AbstractMethod, Controller, Need, ThisBatch, Tokens, Weights
+from entropax.llm.diagnosis.measures import measures
 from entropax.plugins.trl.fit import require_fit
-from entropax.plugins.trl.steering import Steering, StepEnd, Uncontrolled
+from entropax.plugins.trl.steering import NoController, Steered, Steering, StepEnd
 from entropax.plugins.trl.window import micro_batch, select_over
 
 FILE = "entropax.json"
@@ -20,7 +22,7 @@ _CONSTANT = ("clip_ratio/low_mean", "clip_ratio/high_mean", "clip_ratio/region_m
 _CONSTANT += ("clip_ratio/high_max",)
 """Metrics of TRL's own clip, which here has nothing to clip."""
 
-_UNCONTROLLED = Uncontrolled()
+_NONE = NoController()
 
 
 class EntropyGRPOTrainer(GRPOTrainer):
@@ -46,7 +48,7 @@ class EntropyGRPOTrainer(GRPOTrainer):
         args: GRPOConfig,
         *others: Any,
         method: AbstractMethod,
-        controller: Any = _UNCONTROLLED,
+        controller: Controller | NoController = _NONE,
         **keywords: Any,
     ):
         """Takes what GRPOTrainer takes, a method, and a controller if there is one.
@@ -60,13 +62,15 @@ class EntropyGRPOTrainer(GRPOTrainer):
             controller: an `entropax.llm.Controller`, updated once an optimiser step with that step's mean entropy.
             **keywords: as GRPOTrainer's.
         """
-        require_fit(method, vars(args))
+        pilot = Steered(controller) if isinstance(controller, Controller) else controller
+        require_fit(method, controller, vars(args))
         self.method = method
-        self.steering = Steering(method, controller)
+        self.steering = Steering(method, pilot)
         self._open: dict[str, Any] | None = None
         self._selected: tuple[int, list[Weights]] = (-1, [])
         GRPOTrainer.__init__(self, model, reward_funcs, args, *others, **keywords)
         self.add_callback(StepEnd(self._step_ended))
+        self._set_temperature()
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         self._open = replaced = dict(inputs)
@@ -87,6 +91,7 @@ class EntropyGRPOTrainer(GRPOTrainer):
         """Puts the method's weights in place of the advantages, and takes the old log-probabilities away."""
         batch = micro_batch(inputs, log_prob, entropy)
         w, c = self._weights(model, batch)
+        self._measure(batch, Weights(w, c))
         if self.model.training:
             self.steering.saw(batch)
         if Need.ENTROPY_GRADIENT in self.method.needs:
@@ -128,8 +133,29 @@ class EntropyGRPOTrainer(GRPOTrainer):
 
     def _step_ended(self, share: float) -> None:
         """After an optimiser step: the controller's turn, and the metrics."""
-        for name, value in self.steering.step(self.accelerator, share).items():
+        rewards = self._metrics["train"].get("reward")
+        # Of a step that learns again from old completions, or whose rewards are all None, there is none.
+        reward = rewards[-1] if rewards and math.isfinite(rewards[-1]) else None
+        for name, value in self.steering.step(self.accelerator, share, reward).items():
             self._metrics["train"][name].append(value)
+        self._set_temperature()
+
+    def _set_temperature(self) -> None:
+        """Draws the next completions at the controller's temperature, if it has one; they are scored at 1."""
+        temperature = self.steering.temperature
+        if temperature is not None:
+            self.generation_config.temperature = temperature
+            self.generation_kwargs["temperature"] = temperature
+
+    def _measure(self, batch: Tokens, weights: Weights) -> None:
+        """What the weights say of the entropy, into TRL's log."""
+        if not bool(batch.mask.any()):
+            return
+        found = measures(self.method, batch, self.steering.state, weights)
+        # The entropy of the whole optimiser step is logged when that has ended.
+        del found["entropax/entropy"]
+        for name, value in found.items():
+            self._metrics["train" if self.model.training else "eval"][name].append(value)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         GRPOTrainer._save_checkpoint(self, model, trial)
