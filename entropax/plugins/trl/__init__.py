@@ -20,8 +20,8 @@ if importlib.util.find_spec("trl") is None:
         'entropax.plugins.trl works inside TRL, which is not installed here. Install it with: pip install "entropax[trl]"'
     )
 
-from entropax.plugins.trl.fit import UntestedVersionWarning
 from entropax.plugins.trl.trainer import EntropyGRPOTrainer
 from entropax.plugins.trl.window import EmptyBatchWarning
+from entropax.plugins.versions import UntestedVersionWarning
 
 __all__ = ["EmptyBatchWarning", "EntropyGRPOTrainer", "UntestedVersionWarning"]

@@ -1,24 +1,18 @@
 """What of a GRPOConfig fits a method: TRL's own loss runs on, so what it would do beside the method must be right."""
 
 import importlib.metadata
-import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
-
-from packaging.version import Version
 
 from entropax.errors import EntropaxError
 from entropax.llm import AbstractMethod, Controller, Need, SamplingTemperature
 from entropax.llm.diagnosis.liveness import warn_if_inert
+from entropax.plugins.versions import warn_untested
 
 TESTED = ("1.16.0", "1.16.0")
 """Oldest and newest version of TRL that the tests have run in."""
 AGGREGATES = ("grpo", "bnpo", "dr_grpo", "dapo")
 """Values of `loss_type` that differ only in how they aggregate tokens."""
-
-
-class UntestedVersionWarning(UserWarning):
-    """A version of the trainer that the tests have not run in."""
 
 
 class Refusal(NamedTuple):
@@ -153,16 +147,3 @@ def require_fit(method: AbstractMethod, controller: Any, settings: dict[str, Any
     if on_policy(settings):
         warn_if_inert(method)
     warn_untested("TRL", importlib.metadata.version("trl"), TESTED)
-
-
-def warn_untested(library: str, version: str, tested: tuple[str, str]) -> None:
-    """Warns of a version outside a range."""
-    oldest, newest = tested
-    if not Version(oldest) <= Version(version) <= Version(newest):
-        span = oldest if oldest == newest else f"{oldest} to {newest}"
-        warnings.warn(
-            f"This is {library} {version}, and Entropax was tested in {span}. What it overrides there may have changed: "
-            f"check the first steps' metrics, or install a tested version.",
-            UntestedVersionWarning,
-            stacklevel=3,
-        )

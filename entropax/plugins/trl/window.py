@@ -4,9 +4,8 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import torch  # pyright: ignore[reportMissingImports]
-
 from entropax.llm import AbstractMethod, State, ThisBatch, Tokens, Weights, tokens
+from entropax.plugins.rows import packed, unpacked
 
 
 class EmptyBatchWarning(UserWarning):
@@ -41,25 +40,12 @@ def select_over(accelerator: Any, method: AbstractMethod, parts: Sequence[Tokens
 
     Every process calls this at the same time, with as many rows.
     """
-    longest = max(part.mask.shape[1] for part in parts)
-    # [row, field, token]: one collective for all fields.
-    rows = torch.cat([torch.stack([_padded(field, longest) for field in _fields(part)], dim=1) for part in parts])
+    rows = packed(parts)
     everywhere = accelerator.gather(accelerator.pad_across_processes(rows, dim=2))
-    log_prob, old, advantages, mask, entropy = everywhere.unbind(dim=1)
-    whole = Tokens(log_prob, old, advantages, mask > 0, entropy)
-    w, c = method.weights(whole, state, ThisBatch())
+    w, c = method.weights(unpacked(everywhere), state, ThisBatch())
     weights, row = list[Weights](), accelerator.process_index * rows.shape[0]
     for part in parts:
         here = (slice(row, row + part.mask.shape[0]), slice(0, part.mask.shape[1]))
         weights.append(Weights(w[here], c[here]))
         row += part.mask.shape[0]
     return weights
-
-
-def _fields(part: Tokens) -> tuple[Any, ...]:
-    mask = part.mask.to(part.log_prob.dtype)
-    return part.log_prob, part.old_log_prob, part.advantages, mask, part.entropy
-
-
-def _padded(field: Any, length: int) -> Any:
-    return torch.nn.functional.pad(field, (0, length - field.shape[1]))
