@@ -1,6 +1,16 @@
 """Entropy control for reinforcement learning of language models: methods as token weights, in any array library."""
 
+from entropax.llm.actuators import AbstractActuator as AbstractActuator
+from entropax.llm.actuators import BonusCoefficient as BonusCoefficient
+from entropax.llm.actuators import NegativeBeta as NegativeBeta
+from entropax.llm.actuators import PositiveBeta as PositiveBeta
+from entropax.llm.actuators import RepoBeta as RepoBeta
+from entropax.llm.actuators import SamplingTemperature as SamplingTemperature
+from entropax.llm.actuators import UpperClip as UpperClip
 from entropax.llm.checks import SettingWarning as SettingWarning
+from entropax.llm.control import Controller as Controller
+from entropax.llm.control import ControlState as ControlState
+from entropax.llm.host import use_cpu as use_cpu
 from entropax.llm.loss import constant_length as constant_length
 from entropax.llm.loss import loss as loss
 from entropax.llm.loss import sequence_mean as sequence_mean
@@ -33,5 +43,8 @@ from entropax.llm.methods.shaping import TopEntropy as TopEntropy
 from entropax.llm.reduce import AbstractReducer as AbstractReducer
 from entropax.llm.reduce import OverAxis as OverAxis
 from entropax.llm.reduce import ThisBatch as ThisBatch
+from entropax.llm.side import AbstractSide as AbstractSide
+from entropax.llm.side import OneSided as OneSided
+from entropax.llm.side import TwoSided as TwoSided
 from entropax.llm.tokens import Tokens as Tokens
 from entropax.llm.tokens import tokens as tokens

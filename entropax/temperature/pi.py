@@ -25,9 +25,10 @@ class PIState(eqx.Module):
 class PI(AbstractTemperature[PIState]):
     """log alpha follows the error and its sum: a proportional-integral law in velocity form, with a bounded step.
 
-    With e = (target - H) / d in nats per dimension, smoothed, an update moves
+    With e = (target - H) / d in nats per dimension, smoothed, and what of it exceeds the dead band,
+    f(e) = sign(e) max(|e| - dead_band, 0), an update moves
 
-        log alpha by clip(proportional (e - e_before) + integral e, ± max_step), then into the band.
+        log alpha by clip(proportional (f(e) - f(e_before)) + integral f(e), ± max_step), then into the band.
 
     Why it settles: log alpha moves a Gaussian policy's entropy by 1/2 nat per dimension and e-fold, after a lag of T
     updates. The loop is then T s² + (1 + proportional / 2) s + integral / 2: stable for all positive gains, and without
@@ -40,6 +41,7 @@ class PI(AbstractTemperature[PIState]):
         integral: e-folds of alpha per nat and dimension of error, in an update; removes what is left.
         max_step: largest change of log alpha in an update.
         smoothing: weight of the newest batch in the smoothed error, in (0, 1]; 1 for none.
+        dead_band: smoothed error that is left alone, nats per dimension; 0 for none.
         initial_alpha: alpha before the first update, brought into the band.
         target_entropy: the entropy to hold.
         band: `Unclamped` or `Clamp`.
@@ -52,6 +54,7 @@ class PI(AbstractTemperature[PIState]):
     integral: float = 1e-3
     max_step: float = 3e-3
     smoothing: float = 0.01
+    dead_band: float = 0.0
     initial_alpha: float = 1.0
     target_entropy: AbstractTarget = PerDimension(-1.0)
     band: AbstractBand = Unclamped()
@@ -66,6 +69,8 @@ class PI(AbstractTemperature[PIState]):
             )
         if not holds(lambda weight: (weight > 0) & (weight <= 1), self.smoothing):
             raise EntropaxError(f"PI: smoothing is a weight in (0, 1], got {self.smoothing}. Use 1 for none.")
+        if not holds(lambda width: width >= 0, self.dead_band):
+            raise EntropaxError(f"PI: dead_band is a width, got {self.dead_band}. Use 0 for none.")
 
     def init(self, spec: Spec) -> PIState:
         """The state before the first update. Raises EntropaxError where the target cannot be reached."""
@@ -86,8 +91,13 @@ class PI(AbstractTemperature[PIState]):
         newest = (self.target(spec, state) - evidence.entropy) / evidence.per_dimension.shape[1]
         before = jnp.where(state.begun, state.error, newest)
         error = before + self.smoothing * (newest - before)
-        step = self.proportional * (error - before) + self.integral * error
+        felt = self._felt(error)
+        step = self.proportional * (felt - self._felt(before)) + self.integral * felt
         log_alpha = self.band.clip(state.log_alpha + jnp.clip(step, -self.max_step, self.max_step))
         metrics = {"train/ent_coef": jnp.exp(log_alpha), "train/ent_coef_step": log_alpha - state.log_alpha}
         target = self.target_entropy.observe(spec, state.target, evidence)
         return PIState(log_alpha, error, jnp.ones((), bool), target), metrics
+
+    def _felt(self, error: Float[Array, ""]) -> Float[Array, ""]:
+        """What of an error exceeds the dead band: continuous, so that its edge gives no kick."""
+        return jnp.sign(error) * jnp.maximum(jnp.abs(error) - self.dead_band, 0.0)

@@ -31,7 +31,7 @@ def _box(owner: str, spec: Spec) -> Bounds:
     if isinstance(spec.action, Categories):
         raise EntropaxError(
             f"{owner} is a rule per dimension of a continuous action, but the action is one of {spec.action.count} "
-            "categories, whose entropy lies between 0 and log n nats. Use FractionOfUniform."
+            "categories, whose entropy lies between 0 and log n nats. Use Nats or FractionOfUniform."
         )
     return spec.action
 
@@ -150,3 +150,46 @@ class FractionOfUniform(AbstractTarget[tuple[()]]):
                 f"FractionOfUniform: {self.fraction}", f"Use a fraction of at most {math.floor(largest * 1e4) / 1e4}."
             )
         return (math.log(2.0) + jnp.log(fraction)) * spec.action.size
+
+
+class Nats(AbstractTarget[tuple[()]]):
+    """So many nats, where the action is one of n categories: a token of a vocabulary, for instance.
+
+    Skywork-OR1 (arXiv 2505.22312) holds a language model at 0.2 nats a token.
+
+    Attributes:
+        nats: entropy of the choice, in (0, log n).
+
+    Raises:
+        EntropaxError: it is not finite and positive.
+    """
+
+    nats: float = 0.2
+
+    def __check_init__(self) -> None:
+        require_positive("Nats", "nats", self.nats, "No choice has less than 0; 0.2 is usual for a token.")
+
+    def init(self, spec: Spec) -> tuple[()]:
+        """Nothing to remember. Raises EntropaxError for continuous actions, and at log n and above."""
+        self.value(spec, ())
+        return ()
+
+    def observe(self, spec: Spec, state: tuple[()], evidence: Evidence) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+    def value(self, spec: Spec, state: tuple[()]) -> Float[Array, ""]:
+        """Target in nats. Raises EntropaxError for continuous actions, and at log n and above."""
+        if not isinstance(spec.action, Categories):
+            raise EntropaxError(
+                "Nats is a rule for an action that is one of n categories, but the actions are a box of "
+                f"{spec.action.size}. Use PerDimension."
+            )
+        largest = math.log(spec.action.count)
+        if not holds(lambda nats: nats < largest, self.nats):
+            raise EntropaxError(
+                f"Nats: {self.nats} nats is not below log {spec.action.count} = {largest:.4f}, the entropy of the "
+                "uniform choice: only an infinite alpha would hold it. Use a lower value; nats are natural logarithms, "
+                "and a target for tokens is nats per token."
+            )
+        return jnp.asarray(self.nats, jnp.float32)

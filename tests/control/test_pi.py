@@ -38,6 +38,14 @@ def test_the_proportional_part_answers_a_change_of_the_error():
     np.testing.assert_allclose(steps, [0.5 * 0.2, 0.0], atol=1e-5)
 
 
+def test_the_dead_band_is_left_alone_and_its_edge_gives_no_kick():
+    law = PI(proportional=1.0, integral=2e-3, smoothing=1.0, max_step=1.0, dead_band=0.1)
+    rested, steps = held(law, 0.09, 5)
+    np.testing.assert_array_equal(steps, 0.0)
+    _, steps = held(law, -0.15, 20, rested)
+    np.testing.assert_allclose(steps, [0.05 * 1.002, *[0.05 * 2e-3] * 19], rtol=1e-3)
+
+
 @pytest.mark.parametrize("slack", [40.0, -40.0])
 def test_steps_are_bounded(slack):
     _, steps = held(PI(max_step=3e-3), slack, 50)

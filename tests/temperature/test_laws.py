@@ -210,6 +210,7 @@ def test_discrete_actions_hold_a_fraction():
         pytest.param(lambda: PI(integral=0.0), ("PI: integral", "error would stay"), id="no integral"),
         pytest.param(lambda: PI(proportional=-1.0), ("proportional", "wrong way"), id="positive feedback"),
         pytest.param(lambda: PI(smoothing=0.0), ("smoothing", "(0, 1]"), id="no news"),
+        pytest.param(lambda: PI(dead_band=-0.1), ("PI: dead_band", "0 for none"), id="negative dead band of PI"),
         pytest.param(lambda: PI(max_step=0.0), ("max_step", "Fixed"), id="no movement"),
         pytest.param(lambda: Clamp(0.0, 1.0), ("minimum", "Unclamped"), id="clamp at 0"),
         pytest.param(lambda: Clamp(1.0, 0.1), ("exceeds", "Swap"), id="clamp upside down"),

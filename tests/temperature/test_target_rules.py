@@ -18,6 +18,7 @@ from entropax.temperature import (
     FractionOfUniform,
     FromSigma,
     Guard,
+    Nats,
     PerDimension,
     Plateau,
 )
@@ -46,6 +47,8 @@ def target(rule, spec, updates=0):
         pytest.param(FromSigma(0.01), BOX, 2 * (math.log(0.01) + 1.4189385 - 1e-4), id="a small sigma is Gaussian"),
         pytest.param(FractionOfUniform(0.5), BOX, 0.0, id="half the box is one unit wide"),
         pytest.param(FractionOfUniform(0.98), FOUR, 0.98 * math.log(4), id="discrete"),
+        pytest.param(Nats(0.2), FOUR, 0.2, id="nats of categories"),
+        pytest.param(Nats(math.log(4) - 1e-4), FOUR, math.log(4) - 1e-4, id="almost the uniform choice"),
     ],
 )
 def test_values(rule, spec, expected):
@@ -85,6 +88,8 @@ def test_anneals_nest():
         pytest.param(lambda: Guard(patience=1.5), ("patience", "share of the run"), id="a guard beyond the run"),
         pytest.param(lambda: Guard(duration=0.0), ("duration", "share of the run"), id="a guard that drops"),
         pytest.param(lambda: Guard(significance=-1.0), ("significance", "above 0"), id="a guard that is always moved"),
+        pytest.param(lambda: Nats(0.0), ("Nats: nats", "above 0"), id="no entropy at all"),
+        pytest.param(lambda: Nats(math.inf), ("finite",), id="infinitely many nats"),
         pytest.param(lambda: FractionOfInitial(1.2), ("fraction", "(0, 1]", "out of reach"), id="more than at first"),
         pytest.param(lambda: FractionOfInitial(updates=0.0), ("updates", "above 0"), id="nothing measured"),
     ],
@@ -105,6 +110,10 @@ def test_refused_at_construction(build, words):
         pytest.param(Anneal(PerDimension(0.0), FractionOfUniform(0.995)), BOX, ("0.6836",), id="the end of a passage"),
         pytest.param(AnnealOverRun(FractionOfUniform(0.995)), BOX, ("0.6836",), id="the start of a passage"),
         pytest.param(Plateau(), FOUR, ("4 categories", "FractionOfUniform"), id="a plateau of categories"),
+        pytest.param(Nats(), BOX, ("box of 2", "PerDimension"), id="nats of a box"),
+        pytest.param(Nats(1.4), FOUR, ("1.4 nats", "log 4 = 1.3863", "infinite alpha"), id="above log n"),
+        pytest.param(Nats(math.log(4)), FOUR, ("log 4",), id="log n"),
+        pytest.param(AnnealOverRun(Nats(1.4), Nats(0.2)), FOUR, ("log 4",), id="a passage from above log n"),
         pytest.param(Guard(), FOUR, ("4 categories", "FractionOfUniform"), id="a guard of categories"),
     ],
 )
