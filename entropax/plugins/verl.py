@@ -23,7 +23,8 @@ from entropax.errors import EntropaxError
 
 if importlib.util.find_spec("verl") is None:
     raise EntropaxError(
-        'entropax.plugins.verl works inside verl, which is not installed here. Install it with: pip install "entropax[verl]"'
+        "entropax.plugins.verl works inside verl, which is not installed here. Install it with: pip install "
+        '"entropax[verl]"'
     )
 
 import torch  # pyright: ignore[reportMissingImports]
@@ -60,6 +61,8 @@ METHODS: dict[str, type[AbstractMethod]] = {
     "entropax_score_bonus": ScoreBonus,
 }
 """Names of `loss_mode`, and what they stand for."""
+_WIDTH = 0.2
+"""verl's default of its clips."""
 _LOG = logging.getLogger(__name__)
 
 
@@ -122,13 +125,14 @@ class PolicyLoss:
     def __init__(self, name: str, method: AbstractMethod):
         lacking = method.needs & {Need.ENTROPY, Need.ENTROPY_GRADIENT, Need.EXTRA_ROLLOUT}
         if lacking:
+            needs = " and ".join(sorted(need.value for need in lacking))
             raise EntropaxError(
-                f"{name}: {type(method).__name__} needs {' and '.join(sorted(need.value for need in lacking))}, and verl "
-                "gives a policy loss log-probabilities alone. Use ScoreBonus, CEGPPO, ClipCov or KLCov."
+                f"{name}: {type(method).__name__} needs {needs}, and verl gives a policy loss log-probabilities alone. "
+                "Use ScoreBonus, CEGPPO, ClipCov or KLCov."
             )
         self.method, self._name = method, name
         self._state, self._recent = begin(method), Recent()
-        self._told = False
+        self._told = set[str]()
 
     def __call__(
         self,
@@ -140,7 +144,7 @@ class PolicyLoss:
         config: Any = None,
         rollout_is_weights: Any = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """verl's contract: the loss under its own aggregation, and metrics.
+        """Verl's contract: the loss under its own aggregation, and metrics.
 
         Raises:
             EntropaxError: there is no configuration, shapes differ, or a number is not finite.
@@ -150,7 +154,9 @@ class PolicyLoss:
         some = bool(response_mask.any())
         batch = tokens(log_prob, old_log_prob, advantages, response_mask, checked=some)
         if not some:
-            _LOG.warning("%s: no token of this micro-batch is to be learned from, so it has no gradient.", self._name)
+            self._tell("a micro-batch has no token to learn from, and so no gradient.")
+        if any(width != _WIDTH for width in (config.clip_ratio, config.clip_ratio_low, config.clip_ratio_high)):
+            self._tell(f"clip_ratio, clip_ratio_low and clip_ratio_high have no effect; the method is {self.method}.")
         weights = self._weights(batch, config)
         self._state = self._state._replace(updates=self._state.updates + 1)
         # exp(0), whose gradient is that of log_prob; padding may be infinite.
@@ -171,11 +177,16 @@ class PolicyLoss:
         many = many and torch.distributed.get_world_size() > 1
         # With pipeline stages only the last computes a loss, and the others would never come to a collective.
         together = many and str(config.strategy).startswith("fsdp")
-        if many and not together and not self._told:
-            _LOG.warning("%s: under %s each process selects from its own tokens.", self._name, config.strategy)
-            self._told = True
+        if many and not together:
+            self._tell(f"under {config.strategy} each process selects from its own tokens.")
         size = config.global_batch_info.get("batch_num_tokens")
         return self._recent.weights(self.method, batch, self._state, None if size is None else int(size), together)
+
+    def _tell(self, what: str) -> None:
+        """Warns of something, once."""
+        if what not in self._told:
+            _LOG.warning("%s: %s", self._name, what)
+            self._told.add(what)
 
 
 def register(name: str, method: AbstractMethod) -> None:

@@ -15,8 +15,8 @@ def warn_untested(library: str, version: str, tested: tuple[str, str]) -> None:
     if not Version(oldest) <= Version(version) <= Version(newest):
         span = oldest if oldest == newest else f"{oldest} to {newest}"
         warnings.warn(
-            f"This is {library} {version}, and Entropax was tested in {span}. What it overrides there may have changed: "
-            f"check the first steps' metrics, or install a tested version.",
+            f"This is {library} {version}, and Entropax was tested in {span}. What it overrides there may have "
+            "changed: check the first steps' metrics, or install a tested version.",
             UntestedVersionWarning,
             stacklevel=3,
         )

@@ -1,4 +1,4 @@
-"""A controller inside TRL: it moves the entropy, is logged, and goes on from a checkpoint as if nothing had happened."""
+"""A controller inside TRL: it moves the entropy, is logged, and goes on from a checkpoint as if never stopped."""
 
 import json
 import math

@@ -27,7 +27,10 @@ from entropax.temperature import Fixed
 OFF_POLICY = {"num_iterations": 2}
 
 
-def check(settings, method=Clip(), controller=None, **changed):
+CLIP = Clip()
+
+
+def check(settings, method=CLIP, controller=None, **changed):
     """Whether a configuration fits."""
     fit.require_fit(method, controller, vars(settings(**changed)))
 

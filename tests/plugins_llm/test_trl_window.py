@@ -87,7 +87,8 @@ torch.set_num_threads(1)
 accelerator = Accelerator(cpu=True)
 here = accelerator.process_index
 for method in SELECTING:
-    weights = select_over(accelerator, method, [parts_of(2 * here, 2, 7 + here), parts_of(2 * here + 1, 2, 7)], begin(method))
+    parts = [parts_of(2 * here, 2, 7 + here), parts_of(2 * here + 1, 2, 7)]
+    weights = select_over(accelerator, method, parts, begin(method))
     print(here, torch.cat([one.w.ravel() for one in weights]).tolist(), flush=True)
 """
 

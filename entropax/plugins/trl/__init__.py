@@ -17,7 +17,8 @@ from entropax.errors import EntropaxError
 
 if importlib.util.find_spec("trl") is None:
     raise EntropaxError(
-        'entropax.plugins.trl works inside TRL, which is not installed here. Install it with: pip install "entropax[trl]"'
+        "entropax.plugins.trl works inside TRL, which is not installed here. Install it with: pip install "
+        '"entropax[trl]"'
     )
 
 from entropax.plugins.trl.trainer import EntropyGRPOTrainer

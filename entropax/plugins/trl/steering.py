@@ -1,4 +1,4 @@
-"""Who sets the knobs in a run, and what it remembers: the method's state, the controller's, and the entropies of the optimiser step under way."""
+"""Who sets the knobs in a run, and what a run remembers between optimiser steps."""
 
 import abc
 import json
@@ -148,8 +148,8 @@ class Steered(AbstractPilot):
         """The controller's. Raises EntropaxError where it was written under other settings, or without a controller."""
         if not values:
             raise EntropaxError(
-                "This checkpoint was written without a controller, and the trainer was made with one. Leave it out to go "
-                "on as before, or start a new run with it."
+                "This checkpoint was written without a controller, and the trainer was made with one. Leave it out to "
+                "go on as before, or start a new run with it."
             )
         return self.controller.from_json(values)
 
@@ -219,14 +219,14 @@ class Steering:
         values = json.loads(path.read_text("utf-8"))
         if values.get("schema") != SCHEMA:
             raise EntropaxError(
-                f"{path} has schema {values.get('schema')}, and this version reads {SCHEMA}. Resume with the version of "
-                "Entropax that wrote it."
+                f"{path} has schema {values.get('schema')}, and this version reads {SCHEMA}. Resume with the version "
+                "of Entropax that wrote it."
             )
         method = values["method"]
         if set(method["knobs"]) != set(self.state.knobs):
             raise EntropaxError(
-                f"{path} has the knobs {sorted(method['knobs'])}, but this method has {sorted(self.state.knobs)}. Resume "
-                "with the method it was written with."
+                f"{path} has the knobs {sorted(method['knobs'])}, but this method has {sorted(self.state.knobs)}. "
+                "Resume with the method it was written with."
             )
         mean = math.nan if method["mean_entropy"] is None else method["mean_entropy"]
         self._memory = self._pilot.from_json(values["controller"])
