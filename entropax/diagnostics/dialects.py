@@ -21,14 +21,27 @@ class Knob(Enum):
     MORE_STEPS = "environment steps"
 
 
+class TokenKnob(Enum):
+    """What a remedy turns where the actions are tokens of a language model."""
+
+    TARGET = "target entropy, nats per token"
+    BONUS = "weight of the entropy bonus"
+    BONUS_MAXIMUM = "upper bound of what the controller moves"
+    CLIP_UPPER = "upper width of the ratio's clip"
+    RATE = "learning rate"
+    REUSE = "optimiser steps per rollout"
+    SELECTION = "share of tokens that are selected"
+    MORE_STEPS = "optimiser steps"
+
+
 @dataclass(frozen=True)
 class Dialect:
     """One library's way to turn each knob; a knob that it lacks says what to do instead."""
 
     name: str
-    settings: Mapping[Knob, str]
+    settings: Mapping[Knob | TokenKnob, str]
 
-    def say(self, knob: Knob, value: str = "") -> str:
+    def say(self, knob: Knob | TokenKnob, value: str = "") -> str:
         """The setting with its value."""
         return self.settings[knob].replace("{}", value)
 
@@ -61,9 +74,14 @@ AROUND_SAC = Dialect(
 )
 """For algorithms whose field `sac` has SAC's settings."""
 
+_SHARED: dict[Knob | TokenKnob, str] = {
+    knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)
+}
+"""What all our learners of Q call alike."""
+
 DETERMINISTIC = Dialect(
     "Entropax",
-    {knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)}
+    _SHARED
     | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), f"a larger {_NOISE}")
     | dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), f"a smaller {_NOISE}")
     | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_NOISE}: there is no alpha here"),
@@ -74,7 +92,7 @@ _WEIGHT = "--algorithm.entropy-weight"
 
 SOFT_Q = Dialect(
     "Entropax",
-    {knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)}
+    _SHARED
     | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA), f"{_WEIGHT} {{}}")
     | dict.fromkeys((Knob.ALPHA_MINIMUM, Knob.ALPHA_MAXIMUM), f"{_WEIGHT} {{}}, which nothing moves")
     | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_WEIGHT}: nothing moves alpha here")
@@ -153,4 +171,48 @@ BRAX = Dialect(
 
 OTHER = Dialect(
     "another library", {knob: f"{knob.value}: {{}}".removesuffix(": {}" * (knob is Knob.NO_CLAMP)) for knob in Knob}
+)
+
+TOKENS = Dialect(
+    "Entropax",
+    {
+        TokenKnob.TARGET: "a Controller with a target of {} nats a token",
+        TokenKnob.BONUS: "EntropyBonus(coefficient={})",
+        TokenKnob.BONUS_MAXIMUM: "an upper end of {} in the Controller's actuator",
+        TokenKnob.CLIP_UPPER: "Clip(upper={})",
+        TokenKnob.RATE: "the trainer's learning rate at {}",
+        TokenKnob.REUSE: "{} optimiser steps per rollout",
+        TokenKnob.SELECTION: "fraction={}",
+        TokenKnob.MORE_STEPS: "{} optimiser steps",
+    },
+)
+"""For the methods of `entropax.llm` in any trainer."""
+
+TRL = Dialect(
+    "TRL",
+    {
+        TokenKnob.TARGET: "use_adaptive_entropy=True, entropy_target={}, entropy_coef_delta=1e-4, "
+        "entropy_coef_max=5e-3",
+        TokenKnob.BONUS: "entropy_coef={}",
+        TokenKnob.BONUS_MAXIMUM: "entropy_coef_max={}",
+        TokenKnob.CLIP_UPPER: "epsilon_high={}",
+        TokenKnob.RATE: "learning_rate={}",
+        TokenKnob.REUSE: "num_iterations={}, with steps_per_generation=gradient_accumulation_steps",
+        TokenKnob.SELECTION: "fraction={}",
+        TokenKnob.MORE_STEPS: "max_steps={}",
+    },
+)
+
+VERL = Dialect(
+    "verl",
+    {
+        TokenKnob.TARGET: "nothing in verl itself: its entropy_coeff is fixed; a Controller with a target of {}",
+        TokenKnob.BONUS: "actor_rollout_ref.actor.entropy_coeff={}",
+        TokenKnob.BONUS_MAXIMUM: "an upper end of {} in the Controller's actuator",
+        TokenKnob.CLIP_UPPER: "actor_rollout_ref.actor.clip_ratio_high={}",
+        TokenKnob.RATE: "actor_rollout_ref.actor.optim.lr={}",
+        TokenKnob.REUSE: "train_batch_size = {} * ppo_mini_batch_size, with ppo_epochs=1",
+        TokenKnob.SELECTION: "actor_rollout_ref.actor.policy_loss.kl_cov_ratio={} (or clip_cov_ratio)",
+        TokenKnob.MORE_STEPS: "trainer.total_training_steps={}",
+    },
 )

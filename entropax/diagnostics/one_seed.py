@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from entropax.diagnostics.dialects import Knob
+from entropax.diagnostics.dialects import Knob, TokenKnob
 from entropax.diagnostics.window import Facts, Series, in_last_quarter, per_seed
 
 
@@ -41,7 +41,7 @@ class OneSeed:
         steps, values = self.rows(name)
         return float(values[in_last_quarter(steps)].mean()) if len(steps) else math.nan
 
-    def say(self, knob: Knob, value: str = "") -> str:
+    def say(self, knob: Knob | TokenKnob, value: str = "") -> str:
         """A setting in the words of the library that made the run."""
         return self.facts.dialect.say(knob, value)
 

@@ -4,13 +4,14 @@ Every threshold is relative to what the policy class can do (its largest entropy
 temperature law can do (Adam moves log alpha by about its learning rate an update); none is an absolute entropy.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from entropax.diagnostics.findings import Finding, Kind
-from entropax.diagnostics.rules import Unjudged, judge, unjudged
+from entropax.diagnostics.rules import RULES, Unjudged, judge, unjudged
+from entropax.diagnostics.rules.rule import Rule
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
 from entropax.diagnostics.window import ENOUGH_ROWS, Facts, Series, last_quarter, number, rows_to_judge
 
@@ -30,6 +31,8 @@ class Verdict:
     """`return` with `return_low` and `return_high`, `entropy` and `target` in nats, `sigma`, `alpha`; NaN if absent."""
     steps: int
     """The last environment step seen, per seed."""
+    asked: int
+    """Rules there are for such a run, the unjudged ones included."""
 
     def sentence(self) -> str:
         """The verdict with its counts, for a person."""
@@ -70,14 +73,15 @@ def summary(series: Mapping[str, Series], facts: Facts) -> dict[str, float]:
     }
 
 
-def verdict(series: Mapping[str, Series], facts: Facts) -> Verdict:
+def verdict(series: Mapping[str, Series], facts: Facts, rules: Sequence[Rule] = RULES) -> Verdict:
     """Judges a run: the kind of its worst seed, how many seeds share it, and the numbers to say so.
 
     Args:
         series: by metric name, as `MetricsTable.series` returns them.
         facts: what the numbers are to be compared with.
+        rules: those that are made for such a run.
     """
-    findings = judge(series, facts)
+    findings = judge(series, facts, rules)
     order = list(Kind)
     rows = rows_to_judge(series, facts)
     counts: dict[Kind, int] = {}
@@ -86,5 +90,6 @@ def verdict(series: Mapping[str, Series], facts: Facts) -> Verdict:
         worst = max(kinds, key=order.index, default=Kind.HEALTHY if rows[index] >= ENOUGH_ROWS else Kind.TOO_EARLY)
         counts[worst] = counts.get(worst, 0) + 1
     steps = max((int(one.steps[-1]) for one in series.values() if len(one.steps)), default=0)
-    lacking = tuple(unjudged(series, facts))
-    return Verdict(max(counts, key=order.index), counts, tuple(findings), lacking, summary(series, facts), steps)
+    lacking = tuple(unjudged(series, facts, rules))
+    worst = max(counts, key=order.index)
+    return Verdict(worst, counts, tuple(findings), lacking, summary(series, facts), steps, len(rules))

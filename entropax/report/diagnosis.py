@@ -6,11 +6,18 @@ from pathlib import Path
 
 from entropax.diagnostics.changes import RunAttribution
 from entropax.diagnostics.readers import Known, read_log
+from entropax.diagnostics.rules import RULES
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series
 from entropax.errors import EntropaxError
+from entropax.llm.diagnosis.rules import RULES as TOKEN_RULES
 from entropax.report.explain import explain
 from entropax.report.read import read_run
+
+_OF_TOKENS = (
+    f"The actions are tokens: the {len(RULES)} rules about dimensions of actions, critics and episodes are not asked, "
+    "and the largest entropy, the log of the vocabulary's size, is not known."
+)
 
 
 @dataclass(frozen=True)
@@ -54,9 +61,10 @@ def diagnose(
     if others:
         log = read_log(others, mapping or {}, known)
         name = ", ".join(path.resolve().name for path in others)
-        judged = verdict(log.series, log.facts)
+        judged = verdict(log.series, log.facts, TOKEN_RULES if log.library.of_tokens else RULES)
         seeds = zip(log.facts.seeds, log.sources, strict=True)
         notes = tuple(f"Seed {seed}: {source}" for seed, source in seeds) if len(log.sources) > 1 else ()
+        notes += (_OF_TOKENS,) * log.library.of_tokens
         found.append(Diagnosis(name, log.library.name, log.series, log.facts, judged, notes + log.notes))
     return found
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from entropax.diagnostics.findings import Finding
-from entropax.diagnostics.rules import RULES
 from entropax.diagnostics.window import Facts, Series, mean_over_rows, number
 from entropax.report import attribution
 from entropax.report.diagnosis import Diagnosis
@@ -46,7 +45,7 @@ def text(diagnosis: Diagnosis, levels: str = BLOCKS) -> str:
     if diagnosis.attribution is not None:
         lines += ["", *attribution.lines(diagnosis.attribution, diagnosis.pieces)]
     if diagnosis.verdict.unjudged:
-        lines += ["", f"{len(diagnosis.verdict.unjudged)} of {len(RULES)} rules not judged, for want of:"]
+        lines += ["", f"{len(diagnosis.verdict.unjudged)} of {diagnosis.verdict.asked} rules not judged, for want of:"]
         lines += [f"  {rule}: {', '.join(missing)}" for rule, missing in diagnosis.verdict.unjudged]
     if diagnosis.notes:
         lines += ["", *(f"note: {note}" for note in diagnosis.notes)]

@@ -74,6 +74,25 @@ def derive(columns: Mapping[str, Column], library: Library, known: Known) -> Der
     return Derived(found, tuple(notes))
 
 
+def derive_tokens(columns: Mapping[str, Column], library: Library, known: Known) -> Derived:
+    """Adds a run of tokens its target, if it was given, and its slack; says what a log without clipping means."""
+    found, notes = dict(columns), list[str]()
+    if "entropy/nats" in found:
+        steps, nats = common(found["entropy/nats"])
+        if math.isfinite(known.target) and "entropy/target" not in found:
+            _add(found, "entropy/target", steps, np.full(len(steps), known.target))
+        if "entropy/target" in found:
+            steps, nats, target = common(found["entropy/nats"], found["entropy/target"])
+            _add(found, "entropy/slack", steps, nats - target)
+    clipped = found.get("entropax/clipped_fraction")
+    if clipped is not None and len(clipped.values) > 1 and not clipped.values.any():
+        notes.append(
+            f"Not one token was clipped in the whole run: {library.name} made one optimiser step per rollout, or steps "
+            "so small that the clip had no effect. In the first case no method of the ratio alone had any."
+        )
+    return Derived(found, tuple(notes))
+
+
 def _moves(alpha: Column) -> bool:
     """Whether alpha is learned: a fixed one stays where it is to the last digit of a float32."""
     finite = alpha.values[np.isfinite(alpha.values)]
@@ -156,6 +175,9 @@ def facts_of(
         logged: columns of each seed under the library's names.
         columns: the same under ours.
     """
+    if library.of_tokens:
+        # The widest policy has log n nats of n tokens in the vocabulary, which no log names.
+        return Facts(seeds, 1, math.nan, baselines=dict(known.baselines), dialect=library.dialect)
     rates = [one["train/learning_rate"].values[-1] for one in logged if "train/learning_rate" in one]
     squashed = any("train/ent_coef" in one for one in columns)
     return Facts(

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from entropax.diagnostics.readers.columns import Column, Content, joined
-from entropax.diagnostics.readers.derive import Known, derive, facts_of
-from entropax.diagnostics.readers.names import OURS, Library, recognise
+from entropax.diagnostics.readers.derive import Known, derive, derive_tokens, facts_of
+from entropax.diagnostics.readers.lines import read_lines, read_trainer_state
+from entropax.diagnostics.readers.names import OF_TOKENS, OURS, Library, recognise
 from entropax.diagnostics.readers.table import read_table
 from entropax.diagnostics.readers.tensorboard import is_event_file, read_events
 from entropax.diagnostics.window import Facts, Series
@@ -19,6 +20,8 @@ from entropax.errors import EntropaxError
 
 __all__ = ["Known", "Log", "read_log", "read_mapping"]
 
+STATE = "trainer_state.json"
+"""What Transformers' trainer writes into a checkpoint."""
 _MOST_NAMES = 12
 
 
@@ -47,11 +50,12 @@ def read_mapping(path: Path) -> dict[str, str]:
         raise EntropaxError(f"Cannot read the mapping {path}: {cause}. It is JSON, one object.") from cause
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
         raise EntropaxError(f'The mapping {path} is not of the form {{"their name": "our name"}}. Write it so.')
-    unknown = sorted(set(mapping.values()) - OURS - {"step"})
+    known = OURS | OF_TOKENS
+    unknown = sorted(set(mapping.values()) - known - {"step"})
     if unknown:
         raise EntropaxError(
             f"The mapping {path} leads to {', '.join(unknown)}, which no rule knows. Known are: step, "
-            f"{', '.join(sorted(OURS))}."
+            f"{', '.join(sorted(known))}."
         )
     return mapping
 
@@ -60,7 +64,8 @@ def read_log(paths: Sequence[Path], mapping: Mapping[str, str], known: Known) ->
     """Reads one run of another library, whose seeds are several paths, or the sub-folders of one.
 
     Args:
-        paths: files (TensorBoard events or CSV) or folders of such; a folder without any stands for its sub-folders.
+        paths: files (TensorBoard events, CSV, `trainer_state.json` or JSON lines) or folders of such; a folder without
+            any stands for its sub-folders.
         mapping: their names to ours, for names outside the table; it goes before the table.
         known: what the log does not say.
 
@@ -79,7 +84,7 @@ def read_log(paths: Sequence[Path], mapping: Mapping[str, str], known: Known) ->
     if not seeds:
         raise EntropaxError(_nothing_known(sources, names, notes))
     notes += [f"{source} has no known scalar and is left out." for source, _, _ in empty]
-    derived = [derive(columns, library, known) for _, _, columns in seeds]
+    derived = [(derive_tokens if library.of_tokens else derive)(columns, library, known) for _, _, columns in seeds]
     numbers = _seed_numbers([source for source, _, _ in seeds])
     facts = facts_of(numbers, library, known, [raw for _, raw, _ in seeds], [one.columns for one in derived])
     notes += _length_notes([source for source, _, _ in seeds], [one.columns for one in derived])
@@ -97,36 +102,59 @@ def _sources(path: Path) -> list[Path]:
     below = sorted(folder for folder in path.iterdir() if folder.is_dir() and _files(folder))
     if not below:
         raise EntropaxError(
-            f"{path} holds no log: neither run.json, nor TensorBoard events (*tfevents*), nor progress.csv or a "
-            "single CSV file, itself or in its sub-folders. Pass the folder that has one, or the file."
+            f"{path} holds no log: neither run.json, nor TensorBoard events (*tfevents*), nor trainer_state.json, nor "
+            "progress.csv or a single CSV or JSON-lines file, itself or in its sub-folders. Pass the folder that has "
+            "one, or the file."
         )
     return below
 
 
 def _files(folder: Path) -> list[Path]:
-    """A folder's event files in the order written, or its progress.csv, or its only CSV file."""
+    """The files of a folder's log.
+
+    They are its trainer_state.json or its newest checkpoint's; or its progress.csv; or its event files in the order
+    written; or its only CSV or JSON-lines file.
+    """
     try:
         files = sorted(file for file in folder.iterdir() if file.is_file())
+        states = list(folder.glob("checkpoint-*/trainer_state.json"))
     except OSError as cause:
         raise EntropaxError(f"Cannot read {folder}: {cause}. Pass a folder that you may read.") from cause
-    tables = [file for file in files if file.suffix == ".csv"]
+    if folder / STATE in files or states:
+        return [folder / STATE if folder / STATE in files else max(states, key=_checkpoint)]
+    tables = [file for file in files if file.suffix in (".csv", ".jsonl")]
     progress = [file for file in tables if file.name == "progress.csv"]
     # Stable-Baselines3 leaves train/n_updates out of its events, so its table knows more.
     return progress or [file for file in files if is_event_file(file)] or (tables if len(tables) == 1 else [])
 
 
+def _checkpoint(state: Path) -> int:
+    """The number of the checkpoint that a file belongs to."""
+    end = state.parent.name.rpartition("-")[2]
+    return int(end) if end.isdecimal() else -1
+
+
 def _content(source: Path, mapping: Mapping[str, str]) -> Content:
     files = [source] if source.is_file() else _files(source)
-    return joined([read_events(file) if is_event_file(file) else read_table(file, mapping) for file in files])
+    return joined([_read(file, mapping) for file in files])
+
+
+def _read(file: Path, mapping: Mapping[str, str]) -> Content:
+    if is_event_file(file):
+        return read_events(file)
+    if file.suffix == ".json":
+        return read_trainer_state(file)
+    return read_lines(file) if file.suffix == ".jsonl" else read_table(file, mapping)
 
 
 def _translated(columns: Mapping[str, Column], library: Library, mapping: Mapping[str, str]) -> dict[str, Column]:
     """Columns under our names, in our signs and units; what no table knows is left out."""
     found: dict[str, Column] = {}
     for name, one in columns.items():
-        ours, factor = (mapping[name], 1.0) if name in mapping else library.names.get(name, (name, 1.0))
+        bare = library.bare(name)
+        ours, factor = (mapping[name], 1.0) if name in mapping else library.names.get(bare, (bare, 1.0))
         base = re.sub(r"/\d+$", "", ours)
-        if base in OURS and ours not in found:
+        if (base in OURS or base in OF_TOKENS) and ours not in found:
             found[ours] = Column(one.steps, factor * one.values)
     return found
 

@@ -36,6 +36,43 @@ OURS = frozenset(
 )
 """Metrics of `docs/metrics.md` that the rules look at or from which one of them is derived."""
 
+QUADRANTS = ("positive_high", "positive_low", "negative_high", "negative_low")
+"""Sign of the advantage, and whether the policy finds the token likely."""
+
+OF_TOKENS = frozenset(
+    {
+        "entropax/clipped_fraction",
+        "entropax/covariance",
+        "entropax/distinct",
+        "entropax/distinct_correct",
+        "entropax/dropped_fraction",
+        "entropax/groups_without_signal",
+        "entropax/grad_norm",
+        "entropax/knob",
+        "entropax/knob_least",
+        "entropax/knob_most",
+        "entropax/off_policy_fraction",
+        "entropax/pass_at_1",
+        "entropax/pass_at_group",
+        "entropax/policy_loss",
+        "entropax/predicted_change",
+        "entropax/predicted_change/bonus",
+        "entropax/predicted_change/no_advantage",
+        *(f"entropax/predicted_change/{quadrant}" for quadrant in QUADRANTS),
+        "entropax/selected_fraction",
+        "entropax/selection_setting",
+        "entropax/surprise",
+    }
+)
+"""Metrics of `docs/llm_diagnosis.md`, of runs whose actions are tokens."""
+
+SHARED = {
+    "entropax/entropy": "entropy/nats",
+    "entropax/target": "entropy/target",
+    "entropax/reward": "rollout/ep_rew_mean",
+}
+"""What such a run logs as a trainer's metric, and is the same as one of any run."""
+
 
 def slack_in_log_alpha(loss: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """H − H̄ from the loss log α (H − H̄); NaN where α is so close to 1 that the loss says nothing."""
@@ -69,6 +106,23 @@ class Library:
     """Target entropy per action dimension where the user set none, nats."""
     environment_units: bool = False
     """Whether its log-probabilities, and so its target, count in environment units."""
+    of_tokens: bool = False
+    """Whether its actions are tokens of a language model."""
+    prefixes: tuple[str, ...] = ()
+    """What some of its loggers put before a name."""
+    signature: frozenset[str] = frozenset()
+    """Names of which it always logs at least one; empty where its other names are telling enough."""
+
+    def bare(self, name: str) -> str:
+        """A name without what a logger put before it, where that makes it a known one."""
+        cut = [name.removeprefix(prefix) for prefix in self.prefixes if name.startswith(prefix)]
+        known = [each for each in cut if each in self.names or each in OF_TOKENS]
+        return known[0] if known and name not in self.names else name
+
+    def hits(self, names: frozenset[str]) -> int:
+        """How many of a log's names are this library's; 0 without its signature."""
+        bare = frozenset(map(self.bare, names))
+        return len(bare & self.names.keys()) if not self.signature or bare & self.signature else 0
 
 
 SB3 = Library(
@@ -136,18 +190,72 @@ BRAX = Library(
 """brax/training/agents/sac: `metrics` in train.py and losses.py. Its evaluation draws actions unless told otherwise
 (`deterministic_eval=False`), so it stands for the exploring return, not for the mode's."""
 
+TRL = Library(
+    "TRL",
+    dialects.TRL,
+    {
+        "entropy": ("entropy/nats", 1.0),
+        "reward": ("rollout/ep_rew_mean", 1.0),
+        "completions/mean_length": ("rollout/ep_len_mean", 1.0),
+        "eval_reward": ("eval/mean_reward", 1.0),
+        "eval/reward": ("eval/mean_reward", 1.0),
+        "entropy_coef": ("entropax/knob", 1.0),
+        "clip_ratio/region_mean": ("entropax/clipped_fraction", 1.0),
+        "cispo_clip_ratio": ("entropax/clipped_fraction", 1.0),
+        "frac_reward_zero_std": ("entropax/groups_without_signal", 1.0),
+        "grad_norm": ("entropax/grad_norm", 1.0),
+        "policy_loss": ("entropax/policy_loss", 1.0),
+        **{name: (ours, 1.0) for name, ours in SHARED.items()},
+    },
+    of_tokens=True,
+    prefixes=("train/",),
+    signature=frozenset({"frac_reward_zero_std", "completions/mean_length"}),
+)
+"""trl 1.16.0: `_metrics` in trainer/grpo_trainer.py. `entropy` is over the whole vocabulary at the sampling
+temperature, nats, mean over tokens. Transformers' TensorBoard callback puts `train/` before each name."""
+
+VERL = Library(
+    "verl",
+    dialects.VERL,
+    {
+        "actor/entropy": ("entropy/nats", 1.0),
+        "actor/entropy_loss": ("entropy/nats", 1.0),
+        "critic/score/mean": ("rollout/ep_rew_mean", 1.0),
+        "response_length/mean": ("rollout/ep_len_mean", 1.0),
+        "actor/pg_clipfrac": ("entropax/clipped_fraction", 1.0),
+        "actor/grad_norm": ("entropax/grad_norm", 1.0),
+        "actor/pg_loss": ("entropax/policy_loss", 1.0),
+        **{name: (ours, 1.0) for name, ours in SHARED.items()},
+    },
+    of_tokens=True,
+    prefixes=("actor/",),
+    signature=frozenset({"critic/score/mean", "actor/pg_loss", "actor/pg_clipfrac"}),
+)
+"""verl 0.9.1: trainer/ppo/ray_trainer.py, trainer/ppo/metric_utils.py, workers/utils/losses.py. `actor/entropy` is of
+the policy before the update, `actor/entropy_loss` of the minibatches during it; both are in nats, aggregated as
+`loss_agg_mode` says. The worker puts `actor/` before what a policy loss returns."""
+
+TOKENS = Library(
+    "Entropax",
+    dialects.TOKENS,
+    {name: (ours, 1.0) for name, ours in SHARED.items()},
+    of_tokens=True,
+    prefixes=("train/", "actor/"),
+)
+"""A trainer of language models that logs our measures, and no names of its own that we know."""
+
 OWN = Library("Entropax", dialects.ENTROPAX, {})
 """TensorBoard files and tables that carry our own names."""
 
 OTHER = Library("another library", dialects.OTHER, {})
 """Names that only a mapping file explains."""
 
-LIBRARIES = (SB3, CLEANRL, BRAX)
+LIBRARIES = (SB3, CLEANRL, BRAX, TRL, VERL, TOKENS)
 
 
 def recognise(names: frozenset[str], mapping: Mapping[str, str]) -> Library:
     """The library whose names a log has most of; our own where it logs entropy under our names."""
     if any(name.startswith("entropy/") for name in names - mapping.keys()):
         return OWN
-    hits = [len(names & library.names.keys()) for library in LIBRARIES]
+    hits = [library.hits(names) for library in LIBRARIES]
     return LIBRARIES[hits.index(max(hits))] if max(hits) else OTHER

@@ -23,7 +23,7 @@ STEP_COLUMNS = (
 """What the step column may be called, the most telling name first; a mapping to `step` names another."""
 
 
-_LAST_STEP = 2.0**53  # beyond it, and for NaN, a float is no count
+LAST_STEP = 2.0**53  # beyond it, and for NaN, a float is no count
 
 
 def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
@@ -64,7 +64,7 @@ def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
     skipped = 0
     for row in rows[1:]:
         step = _number(row[at]) if len(row) == width else None
-        if step is None or not abs(step) < _LAST_STEP:
+        if step is None or not abs(step) < LAST_STEP:
             skipped += 1
             continue
         for index, cell in enumerate(row):

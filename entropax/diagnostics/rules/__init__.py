@@ -48,13 +48,13 @@ class Unjudged(NamedTuple):
     missing: tuple[str, ...]
 
 
-def judge(series: Mapping[str, Series], facts: Facts) -> list[Finding]:
+def judge(series: Mapping[str, Series], facts: Facts, rules: Sequence[Rule] = RULES) -> list[Finding]:
     """Applies every rule to every seed; seeds with the same finding share one, worst first."""
     found: list[Finding] = []
     rows = rows_to_judge(series, facts)
     for index, seed in enumerate(facts.seeds):
         silent: set[str] = set()
-        for rule in RULES:
+        for rule in rules:
             if rule.id in silent or rows[index] < rule.least_rows or _missing(rule, series, facts):
                 continue
             evidence = rule.speaks(OneSeed(series, facts, index))
@@ -64,9 +64,9 @@ def judge(series: Mapping[str, Series], facts: Facts) -> list[Finding]:
     return worst_first(_merge(found))
 
 
-def unjudged(series: Mapping[str, Series], facts: Facts) -> list[Unjudged]:
+def unjudged(series: Mapping[str, Series], facts: Facts, rules: Sequence[Rule] = RULES) -> list[Unjudged]:
     """The rules that lack a metric, or a fact that the log does not hold."""
-    lacking = ((rule.id, _missing(rule, series, facts)) for rule in RULES)
+    lacking = ((rule.id, _missing(rule, series, facts)) for rule in rules)
     return [Unjudged(rule, missing) for rule, missing in lacking if missing]
 
 

@@ -14,7 +14,7 @@ SKIPPED = {"train/skipped_updates": "updates", "rollout/skipped_steps": "steps"}
 """What was left out because it was not finite."""
 
 
-def _lost(one: OneSeed, name: str) -> tuple[int, int, bool]:
+def lost_rows(one: OneSeed, name: str) -> tuple[int, int, bool]:
     """First step and number of rows logged as not finite, and whether the last row is one."""
     if name not in one.series:
         return 0, 0, False
@@ -30,7 +30,7 @@ def nonfinite(one: OneSeed) -> Evidence | None:
 
     Critical where it stays so: a single row may be one bad batch, and what was skipped did no harm.
     """
-    lost = {name: found for name in WATCHED if (found := _lost(one, name))[1]}
+    lost = {name: found for name in WATCHED if (found := lost_rows(one, name))[1]}
     skipped = {name: one.rows(name) for name in SKIPPED}
     counts = {name: float(np.sum(values)) for name, (_, values) in skipped.items()}
     if not lost and not any(counts.values()):
