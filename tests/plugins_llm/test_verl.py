@@ -49,16 +49,20 @@ def test_the_entry_point_leads_to_the_plug_in():
     assert entry.value == "entropax.plugins.verl"
 
 
-def test_importing_verl_registers_and_says_so():
-    code = "import verl; from verl.trainer.ppo import core_algos; print(sorted(core_algos.POLICY_LOSS_REGISTRY))"
-    changed = os.environ | {plugin.ENVIRONMENT: json.dumps({"entropax_kl_cov": {"strength": 0.25}})}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=changed)
-    assert all(f"'{name}'" in done.stdout for name in plugin.METHODS)
-    assert "Entropax has registered" in done.stderr and "strength=0.25" in done.stderr
+def test_importing_verl_registers():
+    assert set(plugin.METHODS) <= set(POLICY_LOSS_REGISTRY)
+
+
+def test_what_is_registered_is_said(caplog, monkeypatch):
+    monkeypatch.setenv(plugin.ENVIRONMENT, json.dumps({"entropax_kl_cov": {"strength": 0.25}}))
+    monkeypatch.setattr(plugin, "register_policy_loss", lambda name: lambda function: function)
+    plugin._register_all()
+    (line,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert "KLCov(fraction=0.002, strength=0.25)" in line
 
 
 def test_a_wrong_setting_is_logged_as_an_error_though_verl_passes_over_it():
-    code = "import verl; from verl.trainer.ppo import core_algos; print('entropax_clip' in core_algos.POLICY_LOSS_REGISTRY)"
+    code = "import verl.trainer.ppo.core_algos as verl; print('entropax_clip' in verl.POLICY_LOSS_REGISTRY)"
     changed = os.environ | {plugin.ENVIRONMENT: "{"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=changed)
     assert done.stdout.split()[-1] == "False"
@@ -107,6 +111,8 @@ def test_rollout_weights_multiply_the_gradient():
 def test_a_selection_sees_the_micro_batches_before():
     """Of four micro-batches the last one's weights are those that it has in all four together."""
     method, given = KLCov(0.019, 10.0), [batch(seed, 2, 40) for seed in range(4)]
+    # The largest covariances lie in the first one.
+    given[0]["advantages"] *= 10
     size = sum(int(one["response_mask"].sum()) for one in given)
     loss = plugin.PolicyLoss("test", method)
     info = {"batch_num_tokens": size, "global_batch_size": 8}
@@ -128,42 +134,6 @@ def test_tokens_older_than_a_global_batch_are_forgotten():
         gradient(long, one, **info)
     answers = [[gradient(loss, one, **info)[0] for one in given[-2:]][-1] for loss in (long, short)]
     torch.testing.assert_close(*answers)
-
-
-PROCESS = """
-import sys, logging, torch
-sys.path.insert(0, sys.argv[1])
-from test_verl import KLCov, batch, gradient, plugin
-torch.distributed.init_process_group("gloo")
-rank = torch.distributed.get_rank()
-one = batch(rank, 2 + rank, 40 - 3 * rank)
-answer, _ = gradient(plugin.PolicyLoss("test", KLCov(0.019, 10.0)), one, batch_num_tokens=1000, global_batch_size=5)
-print("ANSWER", answer.ravel().tolist(), flush=True)
-"""
-
-
-def test_two_processes_select_from_the_tokens_of_both():
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29518"}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", PROCESS, os.path.dirname(__file__)],
-            env=os.environ | common | {"RANK": str(rank)},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    printed = [process.communicate(timeout=180)[0] for process in started]
-    answers = [json.loads(text.split("ANSWER", 1)[1].splitlines()[0]) for text in printed]
-    given = [batch(0, 2, 40), batch(1, 3, 37)]
-    parts = [
-        tokens(*(one[name] for name in ("log_prob", "old_log_prob", "advantages", "response_mask"))) for one in given
-    ]
-    method = KLCov(0.019, 10.0)
-    whole = plugin.unpacked(plugin.packed(parts))
-    expected = -method.weights(whole, begin(method), ThisBatch()).w / 1000
-    torch.testing.assert_close(torch.tensor(answers[0]), expected[:2].ravel())
-    torch.testing.assert_close(torch.tensor(answers[1]), expected[2:, :37].ravel())
 
 
 def test_a_method_that_needs_entropies_is_refused():

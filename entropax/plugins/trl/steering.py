@@ -18,7 +18,6 @@ from entropax.llm import (
     ControlState,
     SamplingTemperature,
     State,
-    Tokens,
     advance,
     begin,
     use_cpu,
@@ -172,9 +171,9 @@ class Steering:
         """The temperature to draw the next completions at; None to leave it as it is."""
         return self._pilot.temperature(self._memory)
 
-    def saw(self, batch: Tokens) -> None:
+    def saw(self, entropy: Any, mask: Any) -> None:
         """Adds a micro-batch's entropies to those of the optimiser step under way."""
-        found = torch.stack([batch.entropy.sum(), batch.mask.sum()])
+        found = torch.stack([entropy.sum(), mask.sum()])
         self._seen = found if self._seen is None else self._seen + found
 
     def step(self, accelerator: Any, share: float, mean_reward: float | None) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch  # pyright: ignore[reportMissingImports]
-from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports]
+from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports, reportAttributeAccessIssue]
 
 from entropax.errors import EntropaxError
 from entropax.llm import AbstractMethod, Controller, Need, ThisBatch, Tokens, Weights
@@ -93,7 +93,7 @@ class EntropyGRPOTrainer(GRPOTrainer):
         w, c = self._weights(model, batch)
         self._measure(batch, Weights(w, c))
         if self.model.training:
-            self.steering.saw(batch)
+            self.steering.saw(batch.entropy, batch.mask)
         if Need.ENTROPY_GRADIENT in self.method.needs:
             if log_prob.requires_grad and not entropy.requires_grad:
                 raise EntropaxError(
