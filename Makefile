@@ -39,7 +39,7 @@ test-plugins: .venv-sb3/installed
 	@touch $@
 
 test-llm: .venv-llm/installed
-	.venv-llm/bin/python -m pytest tests/plugins_llm
+	.venv-llm/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile tests/plugins_llm
 
 check: setup
 	$(BIN)/ruff format --check .

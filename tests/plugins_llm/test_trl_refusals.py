@@ -21,7 +21,7 @@ from entropax.llm import (
     ScoreBonus,
     SettingWarning,
 )
-from entropax.plugins.trl import EmptyBatchWarning, EntropyGRPOTrainer, UntestedVersionWarning, fit, window
+from entropax.plugins.trl import EmptyBatchWarning, EntropyGRPOTrainer, UntestedVersionWarning, fit, inputs
 from entropax.temperature import Fixed
 
 OFF_POLICY = {"num_iterations": 2}
@@ -108,8 +108,8 @@ def test_a_version_that_was_not_tested_warns(settings, monkeypatch):
 def micro(mask, log_prob=None, **changed):
     """A micro-batch of two completions of three tokens."""
     zeros = torch.zeros(2, 3)
-    inputs = {"completion_mask": torch.tensor(mask), "advantages": torch.ones(2)} | changed
-    return window.micro_batch(inputs, zeros if log_prob is None else log_prob, zeros)
+    given = {"completion_mask": torch.tensor(mask), "advantages": torch.ones(2)} | changed
+    return inputs.micro_batch(given, zeros if log_prob is None else log_prob, zeros)
 
 
 def test_numbers_that_are_not_finite_are_refused():

@@ -21,8 +21,8 @@ if importlib.util.find_spec("trl") is None:
         '"entropax[trl]"'
     )
 
+from entropax.plugins.trl.inputs import EmptyBatchWarning
 from entropax.plugins.trl.trainer import EntropyGRPOTrainer
-from entropax.plugins.trl.window import EmptyBatchWarning
 from entropax.plugins.versions import UntestedVersionWarning
 
 __all__ = ["EmptyBatchWarning", "EntropyGRPOTrainer", "UntestedVersionWarning"]

@@ -12,9 +12,10 @@ from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports,
 from entropax.errors import EntropaxError
 from entropax.llm import AbstractMethod, Controller, Need, ThisBatch, Tokens, Weights
 from entropax.llm.diagnosis.measures import measures
+from entropax.plugins.rows import select_over
 from entropax.plugins.trl.fit import require_fit
+from entropax.plugins.trl.inputs import micro_batch
 from entropax.plugins.trl.steering import NoController, Steered, Steering, StepEnd
-from entropax.plugins.trl.window import micro_batch, select_over
 
 FILE = "entropax.json"
 """The name of the controller's state in a checkpoint folder."""

@@ -1,11 +1,9 @@
-"""The tokens of an optimiser step: of a micro-batch, of all its micro-batches, and of all processes."""
+"""The tokens of a micro-batch of TRL's."""
 
 import warnings
-from collections.abc import Sequence
 from typing import Any
 
-from entropax.llm import AbstractMethod, State, ThisBatch, Tokens, Weights, tokens
-from entropax.plugins.rows import packed, unpacked
+from entropax.llm import Tokens, tokens
 
 
 class EmptyBatchWarning(UserWarning):
@@ -33,19 +31,3 @@ def micro_batch(inputs: dict[str, Any], log_prob: Any, entropy: Any) -> Tokens:
             stacklevel=2,
         )
     return tokens(log_prob, old, inputs["advantages"], mask, entropy, checked=some)
-
-
-def select_over(accelerator: Any, method: AbstractMethod, parts: Sequence[Tokens], state: State) -> list[Weights]:
-    """The weights of every micro-batch, computed on all of them and those of all processes at once.
-
-    Every process calls this at the same time, with as many rows.
-    """
-    rows = packed(parts)
-    everywhere = accelerator.gather(accelerator.pad_across_processes(rows, dim=2))
-    w, c = method.weights(unpacked(everywhere), state, ThisBatch())
-    weights, row = list[Weights](), accelerator.process_index * rows.shape[0]
-    for part in parts:
-        here = (slice(row, row + part.mask.shape[0]), slice(0, part.mask.shape[1]))
-        weights.append(Weights(w[here], c[here]))
-        row += part.mask.shape[0]
-    return weights
