@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-plugins test-llm check lock
+.PHONY: setup demo test test-slow test-plugins test-llm check lock
 
 setup: .venv/installed
 
@@ -20,6 +20,10 @@ demo: setup
 # Most of a test's time is compilation, by one thread: a process a core, and whole files, which share what they trained.
 test: setup
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
+
+# What trains for longer: probes of every algorithm but SAC, experiments from training to page, resumed runs of all kinds.
+test-slow: setup
+	$(BIN)/python -m pytest -m slow --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 # The CPU build of torch is meant: where the default index serves another one, set
 # PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu.

@@ -38,13 +38,7 @@ def share_of_a(completions, **_):
 def run(method, **steered):
     """The entropy of every optimiser step, nats a token."""
     sizes = {"per_device_train_batch_size": 16, "num_generations": 8, "max_completion_length": 6, "max_steps": 40}
-    quiet = {
-        "logging_steps": 1,
-        "save_strategy": "no",
-        "report_to": [],
-        "disable_tqdm": True,
-        "logging_first_step": True,
-    }
+    quiet = {"logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True}
     args = GRPOConfig(tempfile.mkdtemp(), learning_rate=5e-3, use_cpu=True, bf16=False, **sizes, **quiet)
     named = {"train_dataset": prompts, "processing_class": tokenizer, "method": method, **steered}
     trainer = EntropyGRPOTrainer(model(), share_of_a, args, **named)

@@ -23,7 +23,7 @@ class Diagnose:
     """
 
     runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders of ours; or event folders or CSV files of another library, together the seeds of one run."""
+    """Run folders of ours; or events, CSV or trainer_state.json of another library, together the seeds of one run."""
     mapping: Path | None = None
     """JSON file {"their name": "our name"} for scalars that no known library logs."""
     env: str | None = None
@@ -31,7 +31,7 @@ class Diagnose:
     action_dimensions: int | None = None
     """Number of action dimensions, where --env is not given."""
     target: float | None = None
-    """Target entropy as the other library was given it, in nats; by default that library's own default."""
+    """Target entropy as the other library was given it, in nats (of tokens: a token); else that library's default."""
     json: bool = False
     """Print JSON instead of text."""
 

@@ -94,6 +94,7 @@ def test_alpha_descends_the_metagradient_within_clip_and_band():
         assert 0.4 - 1e-6 <= float(algorithm.alpha(after)) <= 0.6 + 1e-6
 
 
+@pytest.mark.slow
 def test_sac_inside_takes_its_own_step_at_the_alpha_of_before():
     algorithm = MetaSAC(SMALL, learning_rate=0.1)
     state = trained(algorithm, 0)

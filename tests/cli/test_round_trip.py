@@ -45,6 +45,7 @@ def test_flags_arrive_in_the_run(run):
     assert np.shape(rows[-1].values["train/ent_coef"]) == (2,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "flags", "name", "settings"),
     [

@@ -8,6 +8,7 @@ import entropax
 
 _NAME = re.compile(r"(rollout|train|entropy|eval|time)/[a-z_]+")
 _PACKAGE = Path(entropax.__file__).parent
+PAGES = ("metrics.md", "diagnose.md", "llm_diagnosis.md")
 
 
 def named_metrics() -> set[str]:
@@ -21,7 +22,7 @@ def named_metrics() -> set[str]:
 
 
 def test_every_metric_is_documented():
-    text = "".join((_PACKAGE.parent / "docs" / name).read_text("utf-8") for name in ("metrics.md", "diagnose.md"))
+    text = "".join((_PACKAGE.parent / "docs" / name).read_text("utf-8") for name in PAGES)
     documented = {match[1] for match in re.finditer(r"`([a-z]+/[a-z_]+)`", text)}
     assert "entropy/nats" in named_metrics()
     assert sorted(named_metrics() - documented) == []

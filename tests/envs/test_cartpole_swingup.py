@@ -128,6 +128,7 @@ def test_starts_hang_in_the_middle():
         assert values.std() == pytest.approx(0.01, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("position", [0.0, 1.8, -1.85])
 def test_gradients_are_finite_and_true(position):
     start = jnp.asarray([position, 0.0, 0.5, 0.1])

@@ -115,6 +115,7 @@ def test_the_claim_is_shown_only_where_all_three_are_clear():
     assert "PPO is not clearly" in claim({"SAC": (20, 20), "TD3": (1, 20)}), "not run"
 
 
+@pytest.mark.slow
 def test_from_training_to_pages(monkeypatch, tmp_path):
     methods = {name: bifurcation.METHODS[name] for name in ("SAC", "TD3", "PPO")}
     monkeypatch.setattr(bifurcation, "METHODS", methods)

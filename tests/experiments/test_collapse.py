@@ -81,6 +81,7 @@ def test_a_cell_is_trained_once_measured_from_its_log_and_never_mixed(tmp_path, 
         trained(other, "entropax/Pendulum-v0", LOOP, 2, tmp_path)
 
 
+@pytest.mark.slow
 def test_an_unfinished_cell_goes_on_from_its_checkpoint(tmp_path):
     run = trained(TINY, "entropax/Pendulum-v0", LOOP, 1, tmp_path)
     log = run.path / "metrics.jsonl"

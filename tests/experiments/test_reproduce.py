@@ -218,6 +218,7 @@ def test_the_confounds_page_holds_the_whole_grid():
     assert "1e-6" in " ".join(found.about)
 
 
+@pytest.mark.slow
 def test_the_confounds_from_training_to_pages(monkeypatch, tmp_path):
     for module in (confounds, confounds_page):
         monkeypatch.setattr(module, "ALPHAS", {"about 0": 1e-6, "0.2": 0.2})
@@ -283,6 +284,7 @@ def test_control_compares_with_sac():
     assert dict(row[:2] for row in table.rows)["best known"] == "-72"
 
 
+@pytest.mark.slow
 def test_control_from_training_to_pages(monkeypatch, tmp_path):
     name = "SAC, alpha learned"
     monkeypatch.setattr(control, "METHODS", {name: control.METHODS[name]})
@@ -331,6 +333,7 @@ def test_exploration_compares_with_sac_and_with_white_noise():
     assert dict(row[:2] for row in table.rows)["pink noise"].startswith("4 of 4, -155")
 
 
+@pytest.mark.slow
 def test_exploration_from_training_to_pages(monkeypatch, tmp_path):
     name = "parameter noise"
     monkeypatch.setattr(exploration, "METHODS", {name: exploration.METHODS[name]})

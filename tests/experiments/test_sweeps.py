@@ -81,6 +81,7 @@ def test_what_is_kept_is_not_trained_again_nor_mixed(done, monkeypatch):
             swept(other, folder)
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on_as_if_it_had_not_stopped(done, tmp_path, monkeypatch):
     class AtOnce(sweeps.StopRequest):
         """A signal that came before the first chunk."""
@@ -100,6 +101,7 @@ def test_a_stopped_sweep_goes_on_as_if_it_had_not_stopped(done, tmp_path, monkey
             np.testing.assert_array_equal(leaf, other)
 
 
+@pytest.mark.slow
 def test_members_are_judged_in_their_own_task_s_rewards(tmp_path):
     """A reward that is scaled for learning alone changes nothing where nothing is learned from it yet."""
     scaled = Episodes(ScaledReward(TOY.dynamics, 0.5), TOY.time_limit)

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import pytest
 
 from entropax import SAC, DecomposedSAC, SACAdaEnt
 from entropax.algorithms.landscapes import AboveLowest, Correlation, Ranking
@@ -49,6 +50,7 @@ def test_a_sentence_says_which_settings_succeed():
     )
 
 
+@pytest.mark.slow
 def test_from_training_to_pages(monkeypatch, tmp_path):
     monkeypatch.setattr(threshold, "THRESHOLDS", (0.0, 0.9))
     kept = {"threshold", "sharpness"}

@@ -50,7 +50,11 @@ def _bits(tree):
     return [np.asarray(leaf) for leaf in plain]
 
 
-@pytest.mark.parametrize("exploration", WAYS, ids=lambda way: type(way.noise).__name__)
+@pytest.mark.parametrize(
+    "exploration",
+    [WAYS[0], *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS[1:])],
+    ids=lambda way: type(way.noise).__name__,
+)
 def test_one_chunk_is_two_chunks_and_the_memory_is_each_copy_s_own(exploration):
     environment = make("entropax/Quadrotor-v0")
     start = begin(SMALL, environment, TRAINING, exploration, key=jax.random.key(0))
@@ -99,6 +103,7 @@ class _PowerCutError(Exception):
     """The process is gone."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "exploration", [Exploration(Pink(0.3), Counts(1.0)), Exploration(ParameterNoise(0.1))], ids=["pink", "parameters"]
 )

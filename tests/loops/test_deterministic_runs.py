@@ -102,6 +102,7 @@ def test_a_run_goes_on(trained):
             np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("word", "flags"), [("td3", ("--algorithm.target-noise", "0.1")), ("ddpg", ())])
 def test_the_command_line_trains_them(word, flags, tmp_path, capsys):
     settings = ("--algorithm.exploration-noise", "0.2", "--algorithm.batch-size", "16", *flags)

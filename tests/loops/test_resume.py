@@ -61,6 +61,7 @@ def test_a_resumed_run_on_a_jax_environment_is_the_uninterrupted_one(small, loop
         np.testing.assert_array_equal(array, resumed[name], err_msg=name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [lambda small: SACAdaEnt(small, samples=8), SACLite], ids=["adaent", "lite"])
 def test_what_wraps_sac_goes_on_bit_for_bit(build, small, loop, tmp_path, monkeypatch):
     (cut, uncut) = (tmp_path / name for name in ("cut", "uncut"))

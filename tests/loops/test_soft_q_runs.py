@@ -90,6 +90,7 @@ def test_a_run_goes_on(trained):
             np.testing.assert_array_equal(one, two)
 
 
+@pytest.mark.slow
 def test_the_command_line_trains_it(tmp_path, capsys):
     settings = ("--algorithm.entropy-weight", "0.05", "--algorithm.batch-size", "16")
     short = ("--steps", "300", "--warmup", "200", "--log-every", "50", "--evaluate-every", "0")

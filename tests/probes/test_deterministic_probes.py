@@ -8,6 +8,8 @@ import pytest
 from entropax import DDPG, TD3, Dense, Episodes, Training, train
 from entropax.envs.probes import DelayedReward, MatchObservation
 
+pytestmark = pytest.mark.slow
+
 TRAINING = Training(steps=2_400, warmup=400, num_envs=4, updates=4, capacity=2_400, log_every=2_000)
 SMALL = {
     "torso": Dense((32, 32)),

@@ -11,6 +11,8 @@ from entropax import Dense, DiscreteSoftQ, Episodes, Training, train
 from entropax.envs.probes import DiscreteSoftOptimum
 from entropax.tabular import Choices, random_mdp, soft_value_iteration
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 2
 SOFT_Q = DiscreteSoftQ(torso=Dense((32, 32)), batch_size=64, critic_learning_rate=3e-3, polyak=0.05)
 

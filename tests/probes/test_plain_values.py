@@ -12,6 +12,8 @@ from entropax.envs.base import AbstractDynamics
 from entropax.envs.probes import DelayedReward, SoftOptimum
 from entropax.types import Bounds, Spec
 
+pytestmark = pytest.mark.slow
+
 TRAINING = Training(steps=2_400, warmup=400, num_envs=4, updates=4, capacity=2_400, log_every=2_000)
 SEEDS = 3
 

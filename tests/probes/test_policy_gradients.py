@@ -12,6 +12,8 @@ from entropax.algorithms.on_policy import AbstractPolicy
 from entropax.distributions import max_tanh_normal_entropy, max_tanh_normal_sigma
 from entropax.envs.probes import ConstantReward, DelayedReward, MatchObservation
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 3
 TORSO = Dense((32, 32))
 TRAINING = Training(steps=8_192, num_envs=8, warmup=0, log_every=8_192)

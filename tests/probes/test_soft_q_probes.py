@@ -13,6 +13,8 @@ from entropax import SAC, AbstractDynamics, Dense, Episodes, Fixed, SoftQ, Train
 from entropax.envs.probes import DelayedReward, ProbeState
 from entropax.types import Bounds, Spec
 
+pytestmark = pytest.mark.slow
+
 TRAINING = Training(steps=1_900, warmup=400, num_envs=4, updates=4, capacity=1_900, log_every=1_500)
 ALPHA, SEEDS = 0.1, 2
 SMALL = {

@@ -84,6 +84,8 @@ def derive_tokens(columns: Mapping[str, Column], library: Library, known: Known)
         if "entropy/target" in found:
             steps, nats, target = common(found["entropy/nats"], found["entropy/target"])
             _add(found, "entropy/slack", steps, nats - target)
+    if "entropax/knob" in found and "entropy/target" not in found:
+        notes.append("The weight of an entropy bonus is logged, its target is not. Pass --target if there is one.")
     clipped = found.get("entropax/clipped_fraction")
     if clipped is not None and len(clipped.values) > 1 and not clipped.values.any():
         notes.append(

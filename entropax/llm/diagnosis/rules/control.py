@@ -15,8 +15,8 @@ from entropax.llm.diagnosis.rules.entropy import TARGET_SLACK
 
 WOUND = 5
 """Rows at an end after the entropy has crossed its target: a law that is not wound up leaves it at the next one."""
-GROWTH = 2.0
-"""Factor of the knob over the last half while the entropy stays where it is."""
+GROWTH = 1.5
+"""Factor of the knob over the last half: one to which a law adds the same at every step from the first on doubles."""
 ONE_WAY = 0.9
 """Share of the last half's rows in which such a knob moves the same way."""
 
@@ -139,6 +139,8 @@ def missed(one: OneSeed) -> Evidence | None:
     """The entropy is under its target; or above it, and the knob, not at rest at its lower end, keeps it there."""
     steps, slack = one.rows("entropy/slack")
     _, target = one.rows("entropy/target")
+    if not len(steps) or not len(target):
+        return None
     late = in_last_quarter(steps)
     miss, goal = float(slack[late].mean()), float(target[-1])
     seen = read(one)

@@ -79,13 +79,13 @@ def collapse(one: OneSeed) -> Evidence | None:
     if seen is None:
         return None
     since = seen.since((seen.share < COLLAPSED) & ~(seen.nats > (1 - TARGET_SLACK) * seen.goal))
-    if since is None or learned.rising or learned.share_before(since) >= EARLY:
+    if since is None or learned.rising or _made_by(learned, since) >= EARLY:
         return None
     return Evidence(
         Kind.COLLAPSED,
         Severity.CRITICAL,
         (since, int(seen.steps[-1])),
-        _numbers(one, seen) | {"share of the reward's gain made by then (%)": 100 * learned.share_before(since)},
+        _numbers(one, seen) | {"share of the reward's gain made by then (%)": 100 * _made_by(learned, since)},
         "entropy/nats",
         f"The policy has become almost deterministic: since step {since} it has under a tenth of the entropy it "
         f"started with, so the samples of a prompt are alike and teach nothing. {_progress(learned, since)}",
@@ -146,12 +146,23 @@ def explosion(one: OneSeed) -> Evidence | None:
 
 
 def _numbers(one: OneSeed, seen: Entropy) -> dict[str, float]:
+    shares = {f"tokens {what} (%)": 100 * one.late(f"entropax/{what}_fraction") for what in ("dropped", "clipped")}
     return {
         "entropy (nats per token)": float(seen.nats[seen.late].mean()),
         "share of that at the start (%)": 100 * float(seen.share[seen.late].mean()),
-        "tokens dropped (%)": 100 * one.late("entropax/dropped_fraction"),
-        "tokens clipped (%)": 100 * one.late("entropax/clipped_fraction"),
+        **{name: share for name, share in shares.items() if math.isfinite(share)},
     }
+
+
+def _made_by(learned: Learning, step: int) -> float:
+    """Share of the reward's gain made by the end of the tenth of the run after the one that a step lies in.
+
+    Easy tasks are solved and their entropy spent in one and the same tenth, which cannot tell which came first.
+    """
+    if not learned.learned:
+        return 0.0
+    tenth = min(int(np.searchsorted(learned.ends, step)) + 1, len(learned.gains) - 1)
+    return float(learned.gains[tenth] / learned.gains[-1])
 
 
 def _progress(learned: Learning, since: int) -> str:
@@ -160,7 +171,7 @@ def _progress(learned: Learning, since: int) -> str:
     if not learned.learned:
         return "The reward has not risen beyond its noise in the whole run."
     return (
-        f"By then {number(100 * learned.share_before(since))} % of the reward's gain had been made, and it has stopped "
+        f"By then {number(100 * _made_by(learned, since))} % of the reward's gain had been made, and it has stopped "
         "rising."
     )
 
@@ -177,11 +188,9 @@ def _causes(one: OneSeed) -> tuple[str, ...]:
         for name in sorted(falls, key=lambda name: -falls[name])
         if falls[name] > 0
     )
-    usual = (
-        "policy gradients lower the entropy wherever likely tokens are the ones that are praised, and nothing holds it",
-        "many optimiser steps a rollout under a symmetric clip, which stops unlikely tokens from rising",
-    )
-    return told or usual
+    usual = "policy gradients lower the entropy wherever likely tokens are the ones that are praised; nothing holds it"
+    reuse = "many optimiser steps a rollout under a symmetric clip, which stops unlikely tokens from rising"
+    return told or ((usual,) if one.late("entropax/clipped_fraction") == 0 else (usual, reuse))
 
 
 def _hold_up(one: OneSeed, seen: Entropy) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ def inert(one: OneSeed) -> Evidence | None:
     """Not one token had another weight than without the method, and all ratios were 1."""
     steps, selected = one.rows("entropax/selected_fraction")
     _, off = one.rows("entropax/off_policy_fraction")
-    if selected.any() or off.any():
+    if not len(selected) or not len(off) or selected.any() or off.any():
         return None
     return Evidence(
         Kind.MISLEADING,
@@ -44,6 +44,8 @@ def inert(one: OneSeed) -> Evidence | None:
 def nothing(one: OneSeed) -> Evidence | None:
     """In most batches of the last quarter the method changed no token."""
     steps, selected = one.rows("entropax/selected_fraction")
+    if not len(steps):
+        return None
     late = in_last_quarter(steps)
     idle = float(np.mean(selected[late] == 0))
     if idle <= 0.5:
@@ -69,6 +71,8 @@ def nothing(one: OneSeed) -> Evidence | None:
 def wide(one: OneSeed) -> Evidence | None:
     """The share that was set looks like percents, or far more tokens are taken than it says."""
     steps, setting = one.rows("entropax/selection_setting")
+    if not len(steps):
+        return None
     asked, taken = float(setting[-1]), one.late("entropax/selected_fraction")
     percent = asked > LARGEST_USUAL
     if not percent and not taken > TOO_MANY * asked:

@@ -41,7 +41,7 @@ def no_signal(one: OneSeed) -> Evidence | None:
     """Nearly all groups have one reward, so that their advantages are 0."""
     steps, silent = one.rows("entropax/groups_without_signal")
     late = in_last_quarter(steps)
-    share = float(silent[late].mean())
+    share = float(silent[late].mean()) if len(steps) else 0.0
     if share < SILENT:
         return None
     return Evidence(
