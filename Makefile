@@ -1,9 +1,9 @@
 # Two commands do everything on a machine with Python >= 3.11: make demo, make test. The plugins need other libraries and
-# an environment of their own: make test-plugins.
+# environments of their own: make test-plugins, make test-llm.
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test test-slow test-plugins check lock
+.PHONY: setup demo test test-slow test-plugins test-llm check lock
 
 setup: .venv/installed
 
@@ -35,6 +35,15 @@ test-slow: setup
 
 test-plugins: .venv-sb3/installed
 	.venv-sb3/bin/python -m pytest tests/plugins
+
+.venv-llm/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv-llm
+	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	.venv-llm/bin/python -m pip install --quiet --disable-pip-version-check torch==2.13.0 transformers==5.10.4 trl==1.16.0 verl==0.9.1 google-tunix==0.1.7 --editable ".[trl,tunix,verl]"
+	@touch $@
+
+test-llm: .venv-llm/installed
+	.venv-llm/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile tests/plugins_llm
 
 check: setup
 	$(BIN)/ruff format --check .

@@ -1,0 +1,58 @@
+"""A memory of tokens, for trainers that hand over one micro-batch at a time."""
+
+from collections import deque
+from typing import Any
+
+import torch  # pyright: ignore[reportMissingImports]
+
+from entropax.llm import AbstractMethod, State, ThisBatch, Tokens, Weights
+from entropax.plugins.rows import packed, padded, unpacked
+
+
+class Recent:
+    """The newest tokens of all processes, as many as an optimiser step has: what a method selects from.
+
+    verl hands a loss one micro-batch at a time. A selection sees it together with those before, back to the size of the
+    global batch, so that what it is compared with is up to one optimiser step old.
+    """
+
+    def __init__(self) -> None:
+        self._rows: deque[Any] = deque()
+
+    def weights(self, method: AbstractMethod, batch: Tokens, state: State, size: int | None, together: bool) -> Weights:
+        """The weights of a micro-batch.
+
+        Args:
+            method: which selects.
+            batch: the micro-batch.
+            state: the method's.
+            size: tokens of the global batch; None for this micro-batch alone.
+            together: whether all processes call this at the same time, and are gathered.
+        """
+        own = packed([batch])
+        first, new = everywhere(own) if together else (0, own)
+        self._rows.append(new.detach())
+        counts = [int((rows[:, 3] > 0).sum()) for rows in self._rows]
+        while len(counts) > 1 and sum(counts[1:]) >= (size or 0):
+            self._rows.popleft()
+            counts.pop(0)
+        longest = max(rows.shape[2] for rows in self._rows)
+        w, c = method.weights(unpacked(torch.cat([padded(rows, longest) for rows in self._rows])), state, ThisBatch())
+        start = sum(rows.shape[0] for rows in self._rows) - new.shape[0] + first
+        here = (slice(start, start + own.shape[0]), slice(0, own.shape[2]))
+        return Weights(w[here], c[here])
+
+
+def everywhere(own: Any) -> tuple[int, Any]:
+    """The rows of all processes, and where this one's begin; processes may have other numbers and lengths of rows."""
+    world, rank = torch.distributed.get_world_size(), torch.distributed.get_rank()
+    shape = torch.tensor([own.shape[0], own.shape[2]], device=own.device)
+    shapes = [torch.empty_like(shape) for _ in range(world)]
+    torch.distributed.all_gather(shapes, shape)
+    sizes = [int(one[0]) for one in shapes]
+    longest = max(int(one[1]) for one in shapes)
+    full = own.new_zeros(max(sizes), own.shape[1], longest)
+    full[: own.shape[0], :, : own.shape[2]] = own
+    answers = [torch.empty_like(full) for _ in range(world)]
+    torch.distributed.all_gather(answers, full)
+    return sum(sizes[:rank]), torch.cat([one[:size] for one, size in zip(answers, sizes, strict=True)])
