@@ -1,6 +1,6 @@
 """TRL's GRPO with and without a controller of the entropy, on a random transformer of a layer: half a minute on a CPU.
 
-pip install "entropax[trl]"
+pip install ".[trl]"
 python examples/trl_control.py
 """
 
