@@ -13,7 +13,7 @@ from entropax.llm.reduce import AbstractReducer
 from entropax.llm.select import number
 from entropax.llm.tokens import Arrays, Tokens
 
-_WIDTH = "It is a distance from 1; 0.2 is the usual one."
+_WIDTH = "It is a distance from 1: 0.2 is usual for a token's ratio, 4e-4 for a completion's."
 _NOTHING: frozenset[Need] = frozenset()
 
 
@@ -48,8 +48,35 @@ class Reinforce(AbstractMethod):
         return without_entropy(batch.advantages, batch)
 
 
+class AbstractClip(AbstractMethod):
+    """A method with a bound on the ratio to either side of 1.
+
+    Attributes:
+        lower: distance of the lower bound from 1.
+        upper: distance of the upper bound; a knob, `clip_upper`.
+    """
+
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        require(name, "lower", self.lower, 0, 1, _WIDTH)
+        require(name, "upper", self.upper, 0, math.inf, _WIDTH)
+
+    @property
+    def knobs(self) -> dict[str, float]:
+        """The upper bound."""
+        return {"clip_upper": self.upper}
+
+    @property
+    def needs(self) -> frozenset[Need]:
+        """Nothing."""
+        return _NOTHING
+
+
 @dataclass(frozen=True)
-class Clip(AbstractMethod):
+class Clip(AbstractClip):
     """PPO's and GRPO's clipped objective (arXiv 1707.06347, equation 7): w = r A, 0 where it is clipped.
 
     With `upper` above `lower` it is DAPO's clip-higher (arXiv 2503.14476: 0.2 and 0.28). The aggregate is the
@@ -66,20 +93,6 @@ class Clip(AbstractMethod):
     lower: float = 0.2
     upper: float = 0.2
 
-    def __post_init__(self) -> None:
-        require("Clip", "lower", self.lower, 0, 1, _WIDTH)
-        require("Clip", "upper", self.upper, 0, math.inf, _WIDTH)
-
-    @property
-    def knobs(self) -> dict[str, float]:
-        """The upper bound."""
-        return {"clip_upper": self.upper}
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Nothing."""
-        return _NOTHING
-
     def weights(self, batch: Tokens, state: State, over: AbstractReducer) -> Weights:
         """The ratio times the advantage, or 0."""
         xp, ratio = batch.xp, batch.ratio
@@ -88,7 +101,7 @@ class Clip(AbstractMethod):
 
 
 @dataclass(frozen=True)
-class CISPO(AbstractMethod):
+class CISPO(AbstractClip):
     """w = clip(r) A (MiniMax-M1, arXiv 2506.13585): a bounded importance weight, and no token is ever dropped.
 
     Attributes:
@@ -102,20 +115,6 @@ class CISPO(AbstractMethod):
     lower: float = 1.0
     upper: float = 0.28
 
-    def __post_init__(self) -> None:
-        require("CISPO", "lower", self.lower, 0, 1, _WIDTH)
-        require("CISPO", "upper", self.upper, 0, math.inf, _WIDTH)
-
-    @property
-    def knobs(self) -> dict[str, float]:
-        """The upper bound."""
-        return {"clip_upper": self.upper}
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Nothing."""
-        return _NOTHING
-
     def weights(self, batch: Tokens, state: State, over: AbstractReducer) -> Weights:
         """The clipped ratio times the advantage."""
         upper = number(batch.log_prob, state.knobs["clip_upper"])
@@ -125,7 +124,7 @@ class CISPO(AbstractMethod):
 
 
 @dataclass(frozen=True)
-class GSPO(AbstractMethod):
+class GSPO(AbstractClip):
     """w = s A with a ratio of whole completions (arXiv 2507.18071, equations 5 to 7), 0 where it is clipped.
 
     s = (pi(y) / pi_old(y))^(1 / |y|), so ln s is the mean of the tokens' log-ratios. Meant for `sequence_mean`, under
@@ -141,20 +140,6 @@ class GSPO(AbstractMethod):
 
     lower: float = 3e-4
     upper: float = 4e-4
-
-    def __post_init__(self) -> None:
-        require("GSPO", "lower", self.lower, 0, 1, "It is a distance from 1; 3e-4 is the published one.")
-        require("GSPO", "upper", self.upper, 0, math.inf, "It is a distance from 1; 4e-4 is the published one.")
-
-    @property
-    def knobs(self) -> dict[str, float]:
-        """The upper bound."""
-        return {"clip_upper": self.upper}
-
-    @property
-    def needs(self) -> frozenset[Need]:
-        """Nothing."""
-        return _NOTHING
 
     def weights(self, batch: Tokens, state: State, over: AbstractReducer) -> Weights:
         """The completion's ratio times the advantage, or 0."""
