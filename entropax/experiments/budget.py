@@ -37,3 +37,22 @@ class Budget:
             f"SAC-AdaEnt compares landscapes, {self.episodes} episodes an evaluation, {self.rate:g} times the "
             "published learning rates."
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class TokenBudget:
+    """How much of an experiment on tokens is run.
+
+    Attributes:
+        seeds: of every setting.
+        steps: optimiser steps by rewards, `updates` a rollout.
+        examples: steps of pre-training.
+        follow_up: rollouts in which kept policies learn the harder question.
+        quiz: rollouts of the quiz.
+    """
+
+    seeds: int
+    steps: int
+    examples: int
+    follow_up: int
+    quiz: int
