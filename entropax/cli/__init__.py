@@ -19,14 +19,14 @@ USAGE = """usage: entropax COMMAND ...
   landscape RUN        show soft and plain value over the actions of one state
   entropy --env ID     show what target entropies mean on an environment
   reproduce NAME       run an experiment: collapse, toy, bifurcation, control, confounds, threshold,
-                       exploration
+                       exploration, tokens
   envs                 list the environments
   export RUN FILE      write the policies to a safetensors file
 
 Every command explains its flags with --help."""
 
 COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "landscape", "entropy", "reproduce", "envs", "export")
-EXPERIMENTS = ("toy", "bifurcation", "control", "confounds", "threshold", "exploration")
+EXPERIMENTS = ("toy", "bifurcation", "control", "confounds", "threshold", "exploration", "tokens")
 """Those that take a budget, as `entropax.experiments.reproduce` has them."""
 KINDS = {
     "train": (

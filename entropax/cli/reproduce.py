@@ -57,7 +57,8 @@ class Reproduce:
     seeds: int | None = None
     """Seeds of every setting, in place of the budget's."""
     steps: int | None = None
-    """Environment steps per seed after the warm-up, in place of the budget's; at least 100, in hundreds."""
+    """Environment steps per seed after the warm-up, of tokens optimiser steps, in place of the budget's; at least 100,
+    in hundreds."""
     root: Path = Path("runs")
     """Folder in which the experiment's folder, NAME-BUDGET, is made."""
 

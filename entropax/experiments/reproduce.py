@@ -15,10 +15,12 @@ from entropax.experiments import (
     exploration_page,
     threshold,
     threshold_page,
+    tokens,
+    tokens_page,
     toy,
     toy_page,
 )
-from entropax.experiments.budget import Budget
+from entropax.experiments.budget import Budget, TokenBudget
 from entropax.experiments.findings import Findings, write
 from entropax.loops.fit import prepare
 
@@ -26,11 +28,11 @@ from entropax.loops.fit import prepare
 class Experiment(NamedTuple):
     """What `entropax reproduce` runs."""
 
-    train: Callable[[Budget, Path], Any]
+    train: Callable[[Any, Path], Any]
     """Trains below a folder what is not there yet; all results."""
-    findings: Callable[[Budget, Any], Findings]
+    findings: Callable[[Any, Any], Findings]
     """What such results say."""
-    budgets: Mapping[str, Budget]
+    budgets: Mapping[str, Budget] | Mapping[str, TokenBudget]
     """By name: small and full."""
 
 
@@ -41,10 +43,11 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "control": Experiment(control.train, control_page.findings, control.BUDGETS),
     "threshold": Experiment(threshold.train, threshold_page.findings, threshold.BUDGETS),
     "exploration": Experiment(exploration.train, exploration_page.findings, exploration.BUDGETS),
+    "tokens": Experiment(tokens.train, tokens_page.findings, tokens.BUDGETS),
 }
 
 
-def reproduce(name: str, budget: Budget, root: Path, *, command: str) -> list[Path]:
+def reproduce(name: str, budget: Budget | TokenBudget, root: Path, *, command: str) -> list[Path]:
     """Runs an experiment of `EXPERIMENTS`, or what is left of it.
 
     Args:

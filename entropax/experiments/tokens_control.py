@@ -18,6 +18,8 @@ TARGETS = (1.2, 0.9, 0.6)
 BAND = 0.1
 """Share of the target within which the entropy counts as held."""
 
+_MOST = {"PI": 1.0, "step rule": 0.2}
+"""Largest coefficients, where the laws' bands end."""
 _LAWS: Mapping[str, Callable[[float], AbstractTemperature[Any]]] = {
     "PI": lambda target: PI(
         proportional=2.0,
@@ -26,10 +28,14 @@ _LAWS: Mapping[str, Callable[[float], AbstractTemperature[Any]]] = {
         smoothing=0.5,
         initial_alpha=0.01,
         target_entropy=Nats(target),
-        band=Clamp(0.01, 1.0),
+        band=Clamp(0.01, _MOST["PI"]),
     ),
     "step rule": lambda target: StepRule(
-        step=0.004, dead_band=0.0, initial_alpha=0.001, target_entropy=Nats(target), band=Clamp(0.001, 0.2)
+        step=0.004,
+        dead_band=0.0,
+        initial_alpha=0.001,
+        target_entropy=Nats(target),
+        band=Clamp(0.001, _MOST["step rule"]),
     ),
 }
 """Updated once a rollout. PI's gains suppose that an e-fold of the coefficient is worth a quarter of a nat, and that
@@ -44,12 +50,14 @@ class Held(NamedTuple):
     target: float
     """Nats a token."""
     controller: Controller
+    most: float
+    """Largest coefficient."""
 
 
 def _held(name: str, actuator: AbstractActuator, laws: Sequence[str]) -> dict[str, Held]:
     return {
         f"{law} on {name}, {target:g}": Held(
-            f"{law} on {name}", target, Controller(_LAWS[law](target), actuator, vocabulary=DIGITS)
+            f"{law} on {name}", target, Controller(_LAWS[law](target), actuator, vocabulary=DIGITS), _MOST[law]
         )
         for law in laws
         for target in TARGETS

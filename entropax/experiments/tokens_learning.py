@@ -13,6 +13,7 @@ from entropax.experiments.tokens_model import Transformer, entropy_of, log_polic
 from entropax.experiments.tokens_task import DIGITS, LENGTH, answers
 from entropax.llm import AEPO, AbstractMethod, State, ThisBatch, Tokens, advance, loss, sequence_mean, tokens
 from entropax.llm.diagnosis import first_order_change, scalars
+from entropax.optimiser import adam_init, adam_step, clip_by_norm
 
 GROUP, MINIBATCHES = 16, 4
 """Answers to each prompt in a rollout, and parts in which they are learned from."""
@@ -20,7 +21,8 @@ UPDATES = 2 * MINIBATCHES
 """Optimiser steps a rollout: two epochs."""
 EXTRA = 4
 """Answers to each prompt that AEPO draws beside these, at its own temperature."""
-LEARNING_RATE = 1e-3
+LEARNING_RATE, LARGEST_NORM = 1e-3, 1.0
+"""Adam's, and what gradients are cut to."""
 IMITATED, EXAMPLE_RATE = 256, 3e-3
 """Examples in a step of pre-training, and its learning rate."""
 
@@ -54,11 +56,6 @@ class Batch(NamedTuple):
     advantages: Float[Array, " batch"]
 
 
-def optimiser() -> optax.GradientTransformation:
-    """Adam, of gradients whose norm is at most 1."""
-    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(LEARNING_RATE))
-
-
 def pre_train(examples: Examples, steps: int, *, key: Key[Array, ""]) -> Transformer:
     """A policy that has seen so many steps of examples.
 
@@ -69,7 +66,7 @@ def pre_train(examples: Examples, steps: int, *, key: Key[Array, ""]) -> Transfo
     """
     start, key = jax.random.split(key)
     policy = transformer(examples.shape[0], key=start)
-    adam, everything = optax.adam(EXAMPLE_RATE), jnp.asarray(answers())
+    everything = jnp.asarray(answers())
 
     def step(carry: tuple[Transformer, optax.OptState], key: Array) -> tuple[tuple[Transformer, optax.OptState], None]:
         policy, state = carry
@@ -77,10 +74,9 @@ def pre_train(examples: Examples, steps: int, *, key: Key[Array, ""]) -> Transfo
         prompts = jax.random.randint(ask, (IMITATED,), 0, examples.shape[0])
         which = examples[prompts, jax.random.randint(draw, (IMITATED,), 0, examples.shape[1])]
         gradient = jax.grad(lambda policy: -jnp.mean(score(policy, prompts, everything[which]).log_prob))(policy)
-        change, state = adam.update(gradient, state)
-        return (optax.apply_updates(policy, change), state), None
+        return adam_step(gradient, state, policy, EXAMPLE_RATE), None
 
-    (policy, _), _ = jax.lax.scan(step, (policy, adam.init(policy)), jax.random.split(key, steps))
+    (policy, _), _ = jax.lax.scan(step, (policy, adam_init(policy)), jax.random.split(key, steps))
     return policy
 
 
@@ -132,14 +128,14 @@ def rollout(
     advantages = baseline(objective.reshape(-1, GROUP)).reshape(-1)
     parts = dealt(Batch(prompts, written, old.log_prob, advantages), GROUP)
     more = _extra(learner.policy, rewards, dials, key=extra) if isinstance(method, AEPO) else None
-    step, before = optimiser(), learner.policy
+    before = learner.policy
 
     def update(learner: Learner, part: tuple[Batch, Batch | None]) -> tuple[Learner, dict[str, Array]]:
         policy, state, remembered = learner
         gradient, found = jax.grad(lambda policy: _surrogate(method, policy, remembered, *part), has_aux=True)(policy)
-        change, state = step.update(gradient, state)
+        policy, state = adam_step(clip_by_norm(gradient, LARGEST_NORM), state, policy, LEARNING_RATE)
         remembered = advance(remembered, found["entropax/entropy"])
-        return Learner(optax.apply_updates(policy, change), state, remembered), found
+        return Learner(policy, state, remembered), found
 
     learner, found = jax.lax.scan(update, learner, (parts, more))
     seen = {"reward": jnp.mean(earned), "entropy": jnp.mean(old.entropy)}
@@ -176,8 +172,8 @@ def _surrogate(
 def dealt(batch: Batch, group: int) -> Batch:
     """The parts `[update, part, ...]` of a rollout; each has as many answers to every prompt.
 
-    Answers to a prompt are drawn alike, so which of them go together needs no chance: neighbours in the first epoch, every
-    `MINIBATCHES`-th in the second.
+    Answers to a prompt are drawn alike, so which of them go together needs no chance: neighbours in the first epoch,
+    every `MINIBATCHES`-th in the second.
     """
     places = np.arange(batch.prompts.shape[0]).reshape(-1, group)
     neighbours = np.split(places, MINIBATCHES, axis=1)

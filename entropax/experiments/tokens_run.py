@@ -17,7 +17,6 @@ from entropax.experiments.tokens_learning import (
     Baseline,
     Dials,
     Learner,
-    optimiser,
     pre_train,
     rollout,
 )
@@ -26,6 +25,7 @@ from entropax.llm import AbstractMethod, begin
 from entropax.loops.driver import Interrupted
 from entropax.loops.progress import Display
 from entropax.loops.signals import StopRequest
+from entropax.optimiser import adam_init
 from entropax.runs.atomic import write_json
 
 Settings = Mapping[str, Float[np.ndarray, " learner"]]
@@ -155,7 +155,7 @@ def _compiled(method: AbstractMethod, baseline: Baseline, mesh: jax.sharding.Mes
 
     def start(policy: Any) -> Learner:
         state = jax.tree.map(lambda value: jnp.asarray(value, jnp.float32), begin(method))
-        return Learner(policy, optimiser().init(policy), state)
+        return Learner(policy, adam_init(policy), state)
 
     def one(learner: Learner, settings: dict[str, Array], seed: Array, rewards: Array, number: Array) -> Any:
         key = jax.random.fold_in(jax.random.key(seed), number)
@@ -218,9 +218,9 @@ class Outcome(NamedTuple):
 
 
 def plain_lists(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON; its numbers are finite."""
+    """An outcome as JSON, rounded as pages are, which are then made of the numbers that they publish; all are finite."""
     return {
-        field: {name: values.tolist() for name, values in each.items()} for field, each in outcome._asdict().items()
+        field: {name: rounded(values) for name, values in each.items()} for field, each in outcome._asdict().items()
     }
 
 
