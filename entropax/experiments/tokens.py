@@ -47,11 +47,13 @@ from entropax.llm import (
 )
 
 BUDGETS: Mapping[str, TokenBudget] = {
-    "small": TokenBudget(5, 800, 400, 25, 60),
-    "full": TokenBudget(10, 2_000, 400, 50, 100),
+    "small": TokenBudget(5, 1_000, 400, 30, 80),
+    "full": TokenBudget(10, 2_000, 400, 60, 160),
 }
 RIGHT_SHARE, IMAGES = 0.7, 4_000
 """Share of right answers among a prompt's examples, the rest being any answer; and how many examples there are."""
+LEARNING_RATE = 5e-4
+"""Adam's, by rewards."""
 SHALLOW, MANY, FEW = 16, 256, 64
 """Draws: of pass@k, of different right answers, and of pass@k on the harder question."""
 
@@ -86,6 +88,7 @@ def train(budget: TokenBudget, root: Path) -> Results:
     """Trains what is not kept below a folder yet: the methods, the controllers, and the quiz."""
     bases = functools.cache(lambda: imitated(examples(), budget.examples, budget.seeds))
     settings = dataclasses.asdict(budget)
+    quiz = tokens_quiz.train(budget, root)
     before = kept(root / "before.json", settings, lambda: {BEFORE: _judged(budget, bases(), {})})
     sums: dict[str, Outcome] = {}
     for group, fixed in GROUPS.items():
@@ -93,7 +96,6 @@ def train(budget: TokenBudget, root: Path) -> Results:
         wanted = settings | {"methods": repr(fixed), "held": repr(held)}
         compute = functools.partial(_group, budget, group, held, bases)
         sums |= restored(kept(root / f"{group}.json", wanted, compute))
-    quiz = tokens_quiz.train(budget, root)
     return Results(restored(before)[BEFORE], sums, quiz)
 
 
@@ -117,7 +119,7 @@ def _group(
     names, rollouts = [*GROUPS[group], *held], budget.steps // UPDATES
     steer = steering(fixed, list(held.values()), budget.seeds, rollouts)
     policies = repeated(bases(), len(names))
-    task = Task(right().astype(np.float32), standardised)
+    task = Task(right().astype(np.float32), standardised, LEARNING_RATE)
     policies, curves = learn(group, fixed[0], task, policies, rollouts, budget.seeds, steer)
     return {
         name: _judged(budget, policies_of(policies, index, budget.seeds), measures_of(curves, index, budget.seeds))
@@ -127,7 +129,7 @@ def _group(
 
 def _judged(budget: TokenBudget, policies: PyTree[np.ndarray], curves: Measured) -> dict[str, Any]:
     """What policies of one setting are worth: exact measures now, and after learning the harder question."""
-    task = Task(falling().astype(np.float32), standardised)
+    task = Task(falling().astype(np.float32), standardised, LEARNING_RATE)
     after = learn("follow-up", Clip(), task, policies, budget.follow_up, budget.seeds, constant({}))
     learned = {"falling_after": (chances(after.policies) * falling()).sum(axis=-1).mean(axis=1)}
     followed = {"falling_reward": after.curves["reward"]}

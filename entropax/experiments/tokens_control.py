@@ -8,12 +8,10 @@ from jaxtyping import Float
 
 from entropax.experiments.tokens_run import Settings, Steer
 from entropax.experiments.tokens_task import DIGITS
-from entropax.llm import AEPO, AbstractMethod
-from entropax.llm.actuators import AbstractActuator, BonusCoefficient, RepoBeta
-from entropax.llm.control import Controller
+from entropax.llm import AEPO, AbstractActuator, AbstractMethod, BonusCoefficient, Controller, RepoBeta
 from entropax.temperature import PI, AbstractTemperature, Clamp, Nats, StepRule
 
-TARGETS = (1.2, 0.9, 0.6)
+TARGETS = (1.3, 1.1, 0.9)
 """Nats a token: below the 1.55 of right answers that are all alike, and so below where learning starts."""
 BAND = 0.1
 """Share of the target within which the entropy counts as held."""
@@ -22,9 +20,9 @@ _MOST = {"PI": 1.0, "step rule": 0.2}
 """Largest coefficients, where the laws' bands end."""
 _LAWS: Mapping[str, Callable[[float], AbstractTemperature[Any]]] = {
     "PI": lambda target: PI(
-        proportional=2.0,
-        integral=0.15,
-        max_step=0.3,
+        proportional=10.0,
+        integral=0.2,
+        max_step=0.5,
         smoothing=0.5,
         initial_alpha=0.01,
         target_entropy=Nats(target),
@@ -38,8 +36,9 @@ _LAWS: Mapping[str, Callable[[float], AbstractTemperature[Any]]] = {
         band=Clamp(0.001, _MOST["step rule"]),
     ),
 }
-"""Updated once a rollout. PI's gains suppose that an e-fold of the coefficient is worth a quarter of a nat, and that
-the entropy follows in 20 rollouts; the step rule spans its range in 50 steps, as Skywork-OR1's does."""
+"""Updated once a rollout. PI's gains are the largest without overshoot by its formula, for an e-fold of the
+coefficient worth 0.3 nats and an entropy that follows in 50 rollouts, as fixed bonuses showed; the step rule spans its
+range in 50 steps, as Skywork-OR1's does."""
 
 
 class Held(NamedTuple):

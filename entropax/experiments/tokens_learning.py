@@ -21,8 +21,8 @@ UPDATES = 2 * MINIBATCHES
 """Optimiser steps a rollout: two epochs."""
 EXTRA = 4
 """Answers to each prompt that AEPO draws beside these, at its own temperature."""
-LEARNING_RATE, LARGEST_NORM = 1e-3, 1.0
-"""Adam's, and what gradients are cut to."""
+LARGEST_NORM = 1.0
+"""What gradients are cut to."""
 IMITATED, EXAMPLE_RATE = 256, 3e-3
 """Examples in a step of pre-training, and its learning rate."""
 
@@ -41,6 +41,8 @@ class Learner(NamedTuple):
 class Dials(NamedTuple):
     """Numbers of a rollout that are no method's knobs."""
 
+    learning_rate: Float[Array, ""]
+    """Adam's."""
     sampling_temperature: Float[Array, ""]
     """Of AEPO's additional answers; all others are drawn at 1."""
     alpha: Float[Array, ""]
@@ -110,7 +112,7 @@ def rollout(
         baseline: `standardised` or `centred`.
         learner: before.
         rewards: of every answer, in the order of `answers`.
-        dials: the sampling temperature, and alpha.
+        dials: learning rate, sampling temperature and alpha.
         key: of the draws.
 
     Returns:
@@ -133,7 +135,7 @@ def rollout(
     def update(learner: Learner, part: tuple[Batch, Batch | None]) -> tuple[Learner, dict[str, Array]]:
         policy, state, remembered = learner
         gradient, found = jax.grad(lambda policy: _surrogate(method, policy, remembered, *part), has_aux=True)(policy)
-        policy, state = adam_step(clip_by_norm(gradient, LARGEST_NORM), state, policy, LEARNING_RATE)
+        policy, state = adam_step(clip_by_norm(gradient, LARGEST_NORM), state, policy, dials.learning_rate)
         remembered = advance(remembered, found["entropax/entropy"])
         return Learner(policy, state, remembered), found
 

@@ -42,7 +42,8 @@ ROOMS: Mapping[str, int] = {"wide": TAILS, "narrow": 1}
 """How many tails do no harm after hedging."""
 IN_REWARD, PER_TOKEN = "entropy in the reward", "bonus per token"
 OBJECTIVES = (IN_REWARD, PER_TOKEN)
-IMAGES = 2_000
+IMAGES, LEARNING_RATE = 2_000, 1e-3
+"""Examples of a prompt, and Adam's learning rate."""
 
 
 class Setting(NamedTuple):
@@ -102,7 +103,7 @@ def examples(room: str) -> Int[np.ndarray, "prompt example"]:
 def _room(budget: TokenBudget, room: str) -> dict[str, Any]:
     """The outcomes of a room, as JSON."""
     chosen = settings(room)
-    task = Task(rewards(room), centred)
+    task = Task(rewards(room), centred, LEARNING_RATE)
     bases = repeated(imitated(examples(room), budget.examples, budget.seeds), len(chosen))
 
     def over_learners(objective: str) -> Float[np.ndarray, " learner"]:

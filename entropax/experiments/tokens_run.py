@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from entropax.errors import EntropaxError
+from entropax.experiments.findings import rounded
 from entropax.experiments.tokens_learning import (
     UPDATES,
     Baseline,
@@ -41,6 +42,7 @@ class Task(NamedTuple):
 
     rewards: Float[np.ndarray, "prompt answer"]
     baseline: Baseline
+    learning_rate: float
 
 
 class Trained(NamedTuple):
@@ -123,9 +125,9 @@ class _Program:
         self._begin, self._run = _compiled(method, task.baseline, mesh)
         self._rewards = jnp.asarray(task.rewards, jnp.float32)
         self._seeds = self._placed((np.arange(count) % seeds).astype(np.uint32))
+        dials = {"learning_rate": task.learning_rate, "sampling_temperature": 1.0, "alpha": 0.0}
         self.defaults: Settings = {
-            name: np.full(count, value, np.float64)
-            for name, value in {**method.knobs, "sampling_temperature": 1.0, "alpha": 0.0}.items()
+            name: np.full(count, value, np.float64) for name, value in {**method.knobs, **dials}.items()
         }
 
     def start(self, policies: PyTree[np.ndarray]) -> Learner:
@@ -160,7 +162,7 @@ def _compiled(method: AbstractMethod, baseline: Baseline, mesh: jax.sharding.Mes
     def one(learner: Learner, settings: dict[str, Array], seed: Array, rewards: Array, number: Array) -> Any:
         key = jax.random.fold_in(jax.random.key(seed), number)
         knobs = {name: settings[name] for name in method.knobs}
-        dials = Dials(settings["sampling_temperature"], settings["alpha"])
+        dials = Dials(*(settings[name] for name in Dials._fields))
         learner = learner._replace(method=learner.method._replace(knobs=knobs))
         return rollout(method, baseline, learner, rewards, dials, key=key)
 
@@ -218,7 +220,7 @@ class Outcome(NamedTuple):
 
 
 def plain_lists(outcome: Outcome) -> dict[str, Any]:
-    """An outcome as JSON, rounded as pages are, which are then made of the numbers that they publish; all are finite."""
+    """An outcome as JSON, rounded as a page's: so it is made of the very numbers that it publishes. All are finite."""
     return {
         field: {name: rounded(values) for name, values in each.items()} for field, each in outcome._asdict().items()
     }

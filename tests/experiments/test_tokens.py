@@ -23,9 +23,7 @@ from entropax.experiments.tokens_learning import (
 from entropax.experiments.tokens_measures import fits, predictions
 from entropax.experiments.tokens_model import log_probabilities, score, transformer, write
 from entropax.experiments.tokens_run import kept
-from entropax.llm import AEPO, EntropyBonus
-from entropax.llm.actuators import BonusCoefficient
-from entropax.llm.control import Controller
+from entropax.llm import AEPO, BonusCoefficient, Controller, EntropyBonus
 from entropax.temperature import Clamp, Nats, StepRule
 
 
