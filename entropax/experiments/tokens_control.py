@@ -55,7 +55,7 @@ class Held(NamedTuple):
 
 def _held(name: str, actuator: AbstractActuator, laws: Sequence[str]) -> dict[str, Held]:
     return {
-        f"{law} on {name}, {target:g}": Held(
+        f"{law} on {name} at {target:g}": Held(
             f"{law} on {name}", target, Controller(_LAWS[law](target), actuator, vocabulary=DIGITS), _MOST[law]
         )
         for law in laws

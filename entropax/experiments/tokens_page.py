@@ -1,6 +1,7 @@
 """What the sums show: entropy under each method, what it was worth, and entropies held."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -110,13 +111,12 @@ def _about(budget: TokenBudget) -> tuple[str, ...]:
     )
 
 
-def _compared(results: Results, measure: str, others: np.ndarray, but: str = "") -> str:
-    """Which methods are higher than others in a measure, which lower, which neither."""
+def _compared(results: Results, names: Iterable[str], key: str, others: np.ndarray) -> str:
+    """Which settings are higher than others in a measure, which lower, which neither."""
     groups: dict[str, list[str]] = {"higher": [], "lower": [], "not clearly either": []}
-    for name in METHODS:
-        if name != but:
-            side = gap_words(results.sums[name].exact[measure], others).split(" ")[0]
-            groups[side if side in groups else "not clearly either"].append(name)
+    for name in names:
+        side = gap_words(results.sums[name].exact[key], others).split(" ")[0]
+        groups[side if side in groups else "not clearly either"].append(name)
     return "; ".join(f"{side}: {', '.join(names) or 'none'}" for side, names in groups.items())
 
 
@@ -135,11 +135,14 @@ def _method_words(results: Results) -> list[str]:
         "falling_pass": f"pass@{FEW} on the harder question, without learning it",
         "falling_after": "Share on the harder question after learning it",
     }
-    found += [
-        f"{title}, against GRPO – {_compared(results, key, grpo[key], REFERENCE)}." for key, title in titles.items()
-    ]
+    rivals = [name for name in METHODS if name != REFERENCE]
+    found += [f"{title}, against GRPO – {_compared(results, rivals, key, grpo[key])}." for key, title in titles.items()]
     key = "falling_after"
-    return [*found, f"The same against a start from before any reward – {_compared(results, key, base[key])}."]
+    return [
+        *found,
+        f"The same of held entropies, against GRPO – {_compared(results, HELD, key, grpo[key])}.",
+        f"Against a start from before any reward – {_compared(results, results.sums, key, base[key])}.",
+    ]
 
 
 def _worth_words(results: Results) -> str:
@@ -161,16 +164,16 @@ def _middles(results: Results, key: str) -> list[float]:
 
 
 def _law_words(results: Results) -> list[str]:
-    found = {name: fits(results.sums[name].curves) for name in FREE}
-    a, missed = (np.concatenate([each[index] for each in found.values()]) for index in (0, 3))
-    known = np.isfinite(missed)
-    if not known.any():
+    grpo = fits(results.sums[REFERENCE].curves)
+    missed = {name: fits(results.sums[name].curves).missed for name in FREE}
+    if not np.isfinite(grpo.missed).any():
         return ["The law R = -a exp(H) + b could not be fitted to runs as short as these."]
+    worst = max(missed, key=lambda name: float(np.nanmean(np.abs(missed[name]))))
     return [
-        f"The law R = -a exp(H) + b fits the methods without anything for the entropy with a from {np.nanmin(a):.3f} "
-        f"to {np.nanmax(a):.3f} over seeds and methods. Fitted on the first third of a run it misses the reward at the "
-        f"end by {np.abs(missed[known]).mean():.3f} on average, {np.abs(missed[known]).max():.3f} at most, and is too "
-        f"{'low' if missed[known].mean() > 0 else 'high'} on average."
+        f"The law R = -a exp(H) + b fits GRPO with a = {middle_words(grpo.a)} and b = {middle_words(grpo.b)}, leaving "
+        f"{middle_words(grpo.residual)} of reward. Fitted on the first third of a run alone, it misses GRPO's reward "
+        f"at the end by {middle_words(grpo.missed)}, and that of {worst}, which it fits worst of the methods without "
+        f"anything for the entropy, by {middle_words(missed[worst])}."
     ]
 
 
@@ -197,23 +200,39 @@ def _control_words(results: Results) -> list[str]:
         found.append(f"{law} holds {', '.join(parts)}.")
     ends = results.sums[REFERENCE].curves["entropy"][-1]
     above = [f"{target:g}" for target in TARGETS if ends.max() > target]
-    return [
-        *found,
+    found += [
         f"In some seed GRPO itself ends above {', '.join(above)} nats, where nothing is held."
         if above
-        else "GRPO itself ends below every target in every seed.",
+        else "GRPO itself ends below every target in every seed."
     ]
+    resting = [name for name, one in HELD.items() if "nothing-selected" in _said(results, name, one)]
+    return found + (
+        [
+            f"The diagnosis says nothing-selected of {len(resting)} of these {len(HELD)} settings, which is a false "
+            "alarm where the target is held: a controller of one side rests while the entropy is above it, which that "
+            "rule takes for a method that hardly acts."
+        ]
+        if resting
+        else []
+    )
+
+
+def _said(results: Results, name: str, held: Held) -> Counter[str]:
+    """What the diagnosis finds where an entropy is held; the method is its group's, with the knob that is moved."""
+    (group,) = (group for group, each in CONTROLLED.items() if name in each)
+    return said(next(iter(GROUPS[group].values())), results.sums[name].curves, held)
 
 
 def _methods(results: Results) -> Table:
-    def row(name: str, one: Outcome, method: AbstractMethod | None, held: Held | None) -> tuple[str, ...]:
-        heard = "–" if method is None else words(said(method, one.curves, held), one.exact["nats"].size)
+    def row(name: str, one: Outcome, heard: str) -> tuple[str, ...]:
         return (name, *(middle_words(one.exact[key]) for key in MEASURES), heard)
 
-    rows = [row(BEFORE, results.before, None, None)]
-    rows += [row(name, results.sums[name], method, None) for name, method in METHODS.items()]
-    owners = {name: next(iter(GROUPS[group].values())) for group, held in CONTROLLED.items() for name in held}
-    rows += [row(name, results.sums[name], owners[name], held) for name, held in HELD.items()]
+    seeds = results.before.exact["nats"].size
+    rows = [row(BEFORE, results.before, "–")]
+    for name, method in METHODS.items():
+        one = results.sums[name]
+        rows.append(row(name, one, words(said(method, one.curves), seeds)))
+    rows += [row(name, results.sums[name], words(_said(results, name, held), seeds)) for name, held in HELD.items()]
     note = (
         "Interquartile means over seeds with 95 % bootstrap intervals, exact for each policy. Diagnosis: rules of "
         "entropax.llm.diagnosis with a finding, and in how many seeds."

@@ -12,9 +12,18 @@ from entropax.experiments.charts import SHARE, Line, Rule, line_chart, over_seed
 from entropax.experiments.findings import Table, middle_words, rounded
 from entropax.experiments.tokens_learning import GROUP
 from entropax.experiments.tokens_measures import said, words
-from entropax.experiments.tokens_quiz import COEFFICIENTS, OBJECTIVES, PROMPTS, ROOMS, Setting, best, change_over
+from entropax.experiments.tokens_quiz import (
+    COEFFICIENTS,
+    OBJECTIVES,
+    PER_TOKEN,
+    PROMPTS,
+    ROOMS,
+    Setting,
+    best,
+    change_over,
+)
 from entropax.experiments.tokens_run import Outcome
-from entropax.llm import EntropyBonus
+from entropax.llm import Clip, EntropyBonus
 from entropax.report.charts import Chart
 
 Quiz = Mapping[Setting, Outcome]
@@ -36,8 +45,16 @@ def about(budget: TokenBudget) -> tuple[str, ...]:
 
 
 def heard(quiz: Quiz) -> Heard:
-    """What the rules of `entropax.llm.diagnosis` find in every setting."""
-    return {one: said(EntropyBonus(), outcome.curves) for one, outcome in quiz.items()}
+    """What the rules of `entropax.llm.diagnosis` find in every setting.
+
+    With the entropy in the reward the method is the clip, which selects nothing and logs no such share.
+    """
+    found = {}
+    for one, outcome in quiz.items():
+        clip = {name: values for name, values in outcome.curves.items() if name != "entropax/selected_fraction"}
+        per_token = one.objective == PER_TOKEN
+        found[one] = said(EntropyBonus(), outcome.curves) if per_token else said(Clip(), clip)
+    return found
 
 
 def sentences(quiz: Quiz, found_in: Heard) -> list[str]:
@@ -52,7 +69,7 @@ def sentences(quiz: Quiz, found_in: Heard) -> list[str]:
             f"narrow one; all seeds give it up at {given_up['wide'] or 'none'} in the wide room and at "
             f"{given_up['narrow'] or 'none'} in the narrow one."
         )
-    return [*found, *_misled_words(quiz), _seen_words(quiz, found_in)]
+    return [*found, *_misled_words(quiz), *_unable_words(quiz), _seen_words(quiz, found_in)]
 
 
 def _given_up(quiz: Quiz, room: str, objective: str) -> str:
@@ -79,6 +96,20 @@ def _misled_words(quiz: Quiz) -> list[str]:
         f"though where it does commit it earns {middle_words(quiz[one].exact['after_commit'])}."
         for one in misled(quiz)
     ]
+
+
+def _unable_words(quiz: Quiz) -> list[str]:
+    """Settings that give up in the wide room where theory would not, beside the room that misleads nobody."""
+    found = []
+    for one, outcome in quiz.items():
+        if one.room == "wide" and best(one).commits > 0.5 and (outcome.exact["commits"] < 0.5).all():
+            wide, narrow = (quiz[one._replace(room=room)].exact["after_commit"] for room in ("wide", "narrow"))
+            found.append(
+                f"Unable, not misled: with {one.objective} of {one.coefficient:g} training gives up what the exact "
+                f"policy would not ({best(one).commits:.2f}), but it has lost the right tails: once committed it earns "
+                f"{middle_words(wide)}, in the narrow room {middle_words(narrow)} (exact {best(one).after_commit:.2f})."
+            )
+    return found
 
 
 def _seen_words(quiz: Quiz, found_in: Heard) -> str:
