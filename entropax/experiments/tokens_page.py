@@ -205,16 +205,9 @@ def _control_words(results: Results) -> list[str]:
         if above
         else "GRPO itself ends below every target in every seed."
     ]
-    resting = [name for name, one in HELD.items() if "nothing-selected" in _said(results, name, one)]
-    return found + (
-        [
-            f"The diagnosis says nothing-selected of {len(resting)} of these {len(HELD)} settings, which is a false "
-            "alarm where the target is held: a controller of one side rests while the entropy is above it, which that "
-            "rule takes for a method that hardly acts."
-        ]
-        if resting
-        else []
-    )
+    named = Counter(rule for name, one in HELD.items() for rule in _said(results, name, one))
+    said_of = ", ".join(f"{rule} of {settings} of them" for rule, settings in named.items())
+    return [*found, f"The diagnosis of logs says of these {len(HELD)} settings: {said_of or 'nothing'}."]
 
 
 def _said(results: Results, name: str, held: Held) -> Counter[str]:

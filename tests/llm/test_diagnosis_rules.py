@@ -92,6 +92,8 @@ def test_a_method_that_changed_nothing_at_ratios_of_1_is_inert():
     off = spoken(run(0.5, CLIMB, selected_fraction=0.0, off_policy_fraction=0.4))
     assert set(off) == {"nothing-selected"}
     assert spoken(run(0.5, CLIMB, selected_fraction=1e-3, off_policy_fraction=0.0)) == {}
+    resting = spoken(run(0.5, CLIMB, selected_fraction=0.0, off_policy_fraction=0.4, knob=0.0))
+    assert "nothing-selected" not in resting
     rare = 1e-3 * (np.arange(ROWS) % 2)
     assert spoken(run(0.5, CLIMB, selected_fraction=rare, off_policy_fraction=0.4)) == {}
 

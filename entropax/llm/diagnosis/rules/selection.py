@@ -44,7 +44,8 @@ def inert(one: OneSeed) -> Evidence | None:
 def nothing(one: OneSeed) -> Evidence | None:
     """In most batches of the last quarter the method changed no token."""
     steps, selected = one.rows("entropax/selected_fraction")
-    if not len(steps):
+    # A controller rests where the entropy needs no help; rules about its knob judge it.
+    if not len(steps) or len(one.rows("entropax/knob")[0]):
         return None
     late = in_last_quarter(steps)
     idle = float(np.mean(selected[late] == 0))
@@ -62,7 +63,6 @@ def nothing(one: OneSeed) -> Evidence | None:
             "bounds of the covariance in units that the advantages do not have: published ones suppose a standard "
             "deviation of 1",
             "ratios that stay within the clip: few or small steps a rollout",
-            "a controller that has turned the method off",
         ),
         ("ClipCov(bounds=Quantiles(0.98)), which has no units", one.say(TokenKnob.REUSE, "4")),
     )
