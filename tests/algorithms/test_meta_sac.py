@@ -1,5 +1,6 @@
 """Meta-SAC's metagradient: against finite differences, its sign, its bounds, and each part of its ablation."""
 
+import functools
 from dataclasses import replace
 
 import equinox as eqx
@@ -14,6 +15,8 @@ from entropax.algorithms.soft import values
 from entropax.errors import EntropaxError
 from entropax.temperature import Clamp
 from entropax.types import Bounds, Progress, Spec, Transition
+
+pytestmark = pytest.mark.unoptimised
 
 SPEC = Spec(3, Bounds((-1.0, -1.0), (1.0, 1.0)))
 BATCH = 64
@@ -35,27 +38,43 @@ def batch(seed=1):
     return Transition(draw(3), jnp.tanh(draw(2)), draw(), draw(3), jnp.zeros((BATCH, 1)), jnp.zeros((BATCH, 1)))
 
 
+@jax.jit
+def fresh(algorithm):
+    return algorithm.init(SPEC, key=jax.random.key(0))
+
+
+@functools.partial(jax.jit, static_argnames="spec")
+def updated(algorithm, state, data, key, spec=SPEC):
+    """State and metrics after an update; one program for all algorithms that differ in numbers alone."""
+    return algorithm.update(spec, state, data, progress(), key=key)
+
+
 def trained(algorithm, updates=5):
     """A state whose moments are no longer 0."""
-    state = algorithm.init(SPEC, key=jax.random.key(0))
-    update = jax.jit(lambda s, b, k: algorithm.update(SPEC, s, b, progress(), key=k)[0])
+    state = fresh(algorithm)
     for number in range(updates):
-        state = update(state, batch(number + 10), jax.random.key(number))
+        state, _ = updated(algorithm, state, batch(number + 10), jax.random.key(number))
     return state
 
 
-def objective(algorithm, state, seed=7):
-    noise = jax.random.normal(jax.random.key(seed), (BATCH, 2))
-    return jax.jit(lambda log_alpha: algorithm.meta_objective(log_alpha, state, batch(), progress(), noise))
+@jax.jit
+def _objective_and_slope(log_alpha, algorithm, state, noise):
+    return jax.value_and_grad(algorithm.meta_objective)(log_alpha, state, batch(), progress(), noise)
+
+
+def objective_and_slope(algorithm, state):
+    """The metaobjective and its derivative, as functions of log alpha."""
+    noise = jax.random.normal(jax.random.key(7), (BATCH, 2))
+    return lambda log_alpha: _objective_and_slope(jnp.float32(log_alpha), algorithm, state, noise)
 
 
 @pytest.mark.parametrize("updates", [5, 20])
 def test_metagradient_is_that_of_finite_differences(updates):
     algorithm = MetaSAC(SMALL)
-    function = objective(algorithm, trained(algorithm, updates))
-    at, width = jnp.float32(np.log(0.5)), 0.2
-    differences = (function(at + width) - function(at - width)) / (2 * width)
-    gradient = jax.grad(function)(at)
+    function = objective_and_slope(algorithm, trained(algorithm, updates))
+    at, width = np.log(0.5), 0.2
+    differences = (function(at + width)[0] - function(at - width)[0]) / (2 * width)
+    _, gradient = function(at)
     assert abs(float(gradient)) > 1e-6
     np.testing.assert_allclose(gradient, differences, rtol=0.2)
 
@@ -63,10 +82,10 @@ def test_metagradient_is_that_of_finite_differences(updates):
 def test_metagradient_is_finite_where_an_actor_s_gradient_is_zero():
     """Dead units have gradient and second moment 0, where the root in Adam's step has no finite derivative."""
     algorithm = MetaSAC(SMALL)
-    state = algorithm.init(SPEC, key=jax.random.key(0))
+    state = fresh(algorithm)
     dead = jax.tree.map(jnp.zeros_like, state.sac.actor)
     state = replace(state, sac=replace(state.sac, actor=dead))
-    assert np.isfinite(jax.grad(objective(algorithm, state))(jnp.float32(0.0)))
+    assert np.isfinite(objective_and_slope(algorithm, state)(0.0)[1])
 
 
 def test_the_objective_is_minus_the_value_of_the_mode_one_step_ahead():
@@ -76,21 +95,20 @@ def test_the_objective_is_minus_the_value_of_the_mode_one_step_ahead():
     observations = batch().observation[:, 0]
     modes = jax.vmap(lambda s: state.sac.actor(s).mode())(observations)
     worth = jnp.mean(jnp.min(values(state.sac.critics, observations, modes), axis=0))
-    function = objective(algorithm, state)
-    assert float(-function(jnp.float32(-20.0))) > float(worth)
+    ahead, _ = objective_and_slope(algorithm, state)(-20.0)
+    assert float(-ahead) > float(worth)
     still = MetaSAC(replace(SMALL, actor_learning_rate=1e-12), states=ReplayedStates())
-    np.testing.assert_allclose(-objective(still, state)(jnp.float32(-20.0)), worth, rtol=1e-5)
+    np.testing.assert_allclose(-objective_and_slope(still, state)(-20.0)[0], worth, rtol=1e-5)
 
 
 def test_alpha_descends_the_metagradient_within_clip_and_band():
     algorithm = MetaSAC(SMALL, learning_rate=0.1, gradient_clip=0.01, band=Clamp(0.4, 0.6))
     state = trained(algorithm, 0)
-    update = jax.jit(lambda s, b: algorithm.update(SPEC, s, b, progress(), key=KEY))
-    after, metrics = update(state, batch())
+    after, metrics = updated(algorithm, state, batch(), KEY)
     assert np.sign(metrics["train/ent_coef_step"]) == -np.sign(metrics["train/meta_gradient"])
     np.testing.assert_allclose(algorithm.alpha(after), metrics["train/ent_coef"], rtol=1e-6)
     for number in range(10):
-        after, _ = update(after, batch(number))
+        after, _ = updated(algorithm, after, batch(number), KEY)
         assert 0.4 - 1e-6 <= float(algorithm.alpha(after)) <= 0.6 + 1e-6
 
 
@@ -98,9 +116,9 @@ def test_alpha_descends_the_metagradient_within_clip_and_band():
 def test_sac_inside_takes_its_own_step_at_the_alpha_of_before():
     algorithm = MetaSAC(SMALL, learning_rate=0.1)
     state = trained(algorithm, 0)
-    following, _ = algorithm.update(SPEC, state, batch(), progress(), key=KEY)
+    following, _ = updated(algorithm, state, batch(), KEY)
     sac_key, _ = jax.random.split(KEY)
-    alone, _ = SMALL.update(SPEC, state.sac, batch(), progress(), key=sac_key)
+    alone, _ = updated(SMALL, state.sac, batch(), sac_key)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), following.sac, alone)
     assert float(following.log_alpha) != float(state.log_alpha)
 
@@ -108,10 +126,10 @@ def test_sac_inside_takes_its_own_step_at_the_alpha_of_before():
 def test_same_batch_uses_the_new_alpha_in_the_real_step():
     algorithm = MetaSAC(SMALL, learning_rate=0.5, batch=SameBatch())
     state = trained(algorithm, 0)
-    following, metrics = algorithm.update(SPEC, state, batch(), progress(), key=KEY)
+    following, metrics = updated(algorithm, state, batch(), KEY)
     sac_key, _ = jax.random.split(KEY)
     new = eqx.tree_at(lambda sac: sac.temperature.alpha, SMALL, float(metrics["train/ent_coef"]))
-    alone, _ = new.update(SPEC, state.sac, batch(), progress(), key=sac_key)
+    alone, _ = updated(new, state.sac, batch(), sac_key)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6), following.sac, alone)
 
 
@@ -125,11 +143,10 @@ def test_plain_critics_learn_the_return_without_entropy():
     """With a constant reward and no end, plain values go to r / (1 - gamma), soft ones lie elsewhere."""
     sac = replace(SMALL, discount=0.5, polyak=0.5, critic_learning_rate=1e-2, temperature=Fixed(0.5))
     algorithm = MetaSAC(sac, critics=PlainCritics(), learning_rate=1e-6)
-    state = algorithm.init(SPEC, key=jax.random.key(0))
-    update = jax.jit(lambda s, b, k: algorithm.update(SPEC, s, b, progress(), key=k)[0])
+    state = fresh(algorithm)
     for number in range(300):
         one = batch(number)._replace(reward=jnp.ones((BATCH, 1)))
-        state = update(state, one, jax.random.key(number))
+        state, _ = updated(algorithm, state, one, jax.random.key(number))
 
     def mean_q(critics):
         q = jax.vmap(lambda c: jax.vmap(c)(batch().observation[:, 0], batch().action[:, 0]))(critics)
@@ -144,7 +161,7 @@ def test_action_range_does_not_enter():
     wide, narrow = SPEC, Spec(3, Bounds((-0.4, -0.4), (0.4, 0.4)))
     algorithm = MetaSAC(SMALL)
     state = trained(algorithm)
-    one, two = (algorithm.update(spec, state, batch(), progress(), key=KEY)[1] for spec in (wide, narrow))
+    one, two = (updated(algorithm, state, batch(), KEY, spec)[1] for spec in (wide, narrow))
     assert float(one["train/meta_gradient"]) == float(two["train/meta_gradient"])
 
 

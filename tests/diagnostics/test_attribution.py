@@ -1,6 +1,7 @@
 """The parts of an entropy change: exact in sum, right on known plants, and as uncertain as they say."""
 
 import dataclasses
+import functools
 import itertools
 
 import jax
@@ -14,9 +15,11 @@ from entropax.distributions import tanh_normal_entropy
 from entropax.networks import AbstractNetwork, Critic, HostFunction
 from entropax.policies import Actor
 
+pytestmark = pytest.mark.unoptimised
+
 STATES = 512
 KEY = jax.random.key(0)
-compiled = jax.jit(attribute)
+one_piece = jax.jit(piece)
 """One program for each kind of policy and shape of alpha, which many tests share."""
 
 
@@ -92,6 +95,11 @@ def at_optimum(alpha: Array, curvature: Array, observations: Array, mean: Array 
     return snapshot(policy, curvature, alpha, observations, centre)
 
 
+def attributed(before: Snapshot, after: Snapshot) -> Attribution:
+    """What `attribute` does, by the shared programs."""
+    return total([one_piece(before, after, key=KEY)])
+
+
 def five(parts: Parts) -> dict[str, float]:
     return {name: float(value) for name, value in parts._asdict().items() if name != "whole"}
 
@@ -118,21 +126,21 @@ C = numbers(4.0, 12.0)
 
 def test_only_alpha_moves():
     before, after = at_optimum(jnp.asarray(0.1), C, states(0)), at_optimum(jnp.asarray(0.3), C, states(1))
-    attribution = compiled(before, after, key=KEY)
+    attribution = attributed(before, after)
     assert attribution.resolved.all()
     assert_only(attribution, "alpha")
 
 
 def test_only_the_critic_s_curvature_moves():
     before, after = at_optimum(jnp.asarray(0.1), C, states(0)), at_optimum(jnp.asarray(0.1), 3 * C, states(1))
-    attribution = compiled(before, after, key=KEY)
+    attribution = attributed(before, after)
     assert_only(attribution, "critic")
     assert attribution.parts.critic < 0
 
 
 def test_alpha_and_the_critic_against_each_other():
     before, after = at_optimum(jnp.asarray(0.1), C, states(0)), at_optimum(jnp.asarray(0.3), 3 * C, states(0))
-    attribution = compiled(before, after, key=KEY)
+    attribution = attributed(before, after)
     assert_sums(attribution)
     assert abs(attribution.parts.whole) < 1e-4
     np.testing.assert_allclose(attribution.parts.critic, -attribution.parts.alpha, atol=2e-3)
@@ -143,7 +151,7 @@ def test_alpha_and_the_critic_against_each_other():
 def test_an_alpha_of_each_dimension():
     before = at_optimum(numbers(0.1, 0.1), C, states(0))
     after = at_optimum(numbers(0.3, 0.1), C, states(0))
-    parts = compiled(before, after, key=KEY).per_dimension
+    parts = attributed(before, after).per_dimension
     np.testing.assert_allclose(parts.alpha, [parts.whole[0], 0.0], atol=0.01)
     assert parts.alpha[0] > 0.3
 
@@ -153,7 +161,7 @@ def test_means_that_move_to_the_bounds_are_saturation():
         policy = Stated(numbers(mean, mean, -1.5, -1.5), numbers(0.0, 0.0, 0.1, 0.1))
         return snapshot(policy, C, jnp.asarray(0.1), states(seed), numbers(mean, mean))
 
-    attribution = compiled(at(0.0, 0), at(2.0, 1), key=KEY)
+    attribution = attributed(at(0.0, 0), at(2.0, 1))
     assert_only(attribution, "saturation", slack=0.03)
     # log(1 - tanh(2)^2), but for the width of the policy.
     np.testing.assert_allclose(attribution.parts.saturation, np.log(1 - np.tanh(2) ** 2), rtol=0.05)
@@ -163,7 +171,7 @@ def test_the_same_policy_in_other_states_is_state_shift():
     policy = Stated(numbers(0.0, 0.0, -2.0, -2.0), numbers(0.0, 0.0, 0.5, 0.3))
     before = snapshot(policy, C, jnp.asarray(0.1), states(0), numbers(0.0, 0.0))
     after = dataclasses.replace(before, observations=states(1, centre=1.0))
-    attribution = compiled(before, after, key=KEY)
+    attribution = attributed(before, after)
     assert_only(attribution, "states", slack=1e-5)
     np.testing.assert_allclose(attribution.parts.states, 0.4, atol=4 * float(attribution.errors.states))
     assert five(attribution.parts)["alpha"] == five(attribution.parts)["critic"] == 0.0
@@ -172,7 +180,7 @@ def test_the_same_policy_in_other_states_is_state_shift():
 def test_a_policy_that_has_not_followed_alpha():
     before = at_optimum(jnp.asarray(0.1), C, states(0))
     after = dataclasses.replace(before, alpha=jnp.asarray(0.3))
-    attribution = compiled(before, after, key=KEY)
+    attribution = attributed(before, after)
     assert attribution.parts.whole == attribution.parts.critic == 0.0
     assert attribution.parts.alpha > 0.3
     assert attribution.parts.remainder == -attribution.parts.alpha
@@ -185,7 +193,7 @@ def test_a_convex_critic_asks_for_no_spread_and_explains_none():
         snapshot(policy, curvature, jnp.asarray(alpha), states(0), numbers(0.0, 0.0))
         for policy, alpha in ((wide, 0.3), (narrow, 0.1))
     )
-    attribution = compiled(before, after, key=KEY)
+    attribution = attributed(before, after)
     assert attribution.resolved.tolist() == [[True, False]]
     parts = attribution.per_dimension
     assert parts.alpha[1] == parts.critic[1] == 0.0
@@ -196,7 +204,7 @@ def test_a_convex_critic_asks_for_no_spread_and_explains_none():
 @pytest.mark.parametrize("alpha", [0.0, 0.1])
 def test_an_alpha_of_nothing_leaves_finite_numbers(alpha):
     before, after = at_optimum(jnp.asarray(0.1), C, states(0)), at_optimum(jnp.asarray(0.2), C, states(1))
-    attribution = compiled(dataclasses.replace(before, alpha=jnp.asarray(alpha)), after, key=KEY)
+    attribution = attributed(dataclasses.replace(before, alpha=jnp.asarray(alpha)), after)
     assert attribution.resolved.all() == (alpha > 0)
     assert all(np.isfinite(value) for part in (attribution.parts, attribution.errors) for value in part)
 
@@ -210,7 +218,9 @@ def test_the_stated_errors_are_those_of_repetition_and_shrink_with_the_root_of_t
         return attribute(before, after, key=noise)
 
     keys = jax.random.split(KEY, 200)
-    few, many = (jax.jit(jax.vmap(lambda key, n=n: estimate(key, n)))(keys) for n in (64, 256))
+    # Long to run, so worth its optimisation.
+    optimised = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 1})
+    few, many = (optimised(jax.vmap(lambda key, n=n: estimate(key, n)))(keys) for n in (64, 256))
     for name in ("whole", "states", "alpha", "critic", "remainder"):
         scatter = np.std(getattr(many.parts, name))
         stated = np.mean(getattr(many.errors, name))
@@ -240,9 +250,8 @@ def test_a_sum_of_pieces_has_its_parts_and_the_error_of_its_ends():
         snapshot(policy, numbers(1.0), numbers(0.3), states(seed, centre), numbers(0.0))
         for seed, centre in enumerate((0.0, 2.0, 0.4))
     ]
-    one_piece = jax.jit(piece)
     pieces = [one_piece(one, other, key=KEY) for one, other in itertools.pairwise(moments)]
-    summed, direct = total(pieces), compiled(moments[0], moments[2], key=KEY)
+    summed, direct = total(pieces), attributed(moments[0], moments[2])
     for part in Parts._fields:
         added = sum(getattr(one.per_dimension, part) for one in pieces)
         np.testing.assert_allclose(getattr(summed.per_dimension, part), added, atol=1e-6, err_msg=part)
@@ -257,5 +266,5 @@ def test_errors_of_one_dimension_alone_are_those_of_the_mean():
         snapshot(Stated(numbers(0.0, s), numbers(0.1, 0.2)), numbers(1.0), numbers(0.3), states(0), numbers(0.0))
         for s in (-1.0, -2.0)
     ]
-    found = compiled(*moments, key=KEY)
+    found = attributed(*moments)
     np.testing.assert_allclose([each[0] for each in found.errors_per_dimension], found.errors, rtol=1e-5)
