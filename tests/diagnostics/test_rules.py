@@ -10,6 +10,7 @@ from made_series import H_MAX, RATE, ROWS, STEPS, UPDATES, D, both, column, fact
 from entropax.diagnostics.dialects import BRAX, CLEANRL, ENTROPAX, OTHER, SB3, Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.rules import RULES, judge, unjudged
+from entropax.diagnostics.rules.rule import TOLERANCE, on_target
 from entropax.diagnostics.verdict import verdict
 from entropax.diagnostics.window import Series, rows_to_judge
 
@@ -289,6 +290,21 @@ def test_below_a_baseline_and_still_rising_is_only_a_warning():
     assert found.severity is Severity.WARNING
 
 
+@pytest.mark.parametrize(
+    ("mode", "speaks"),
+    [(99.0, True), (130.0, False), (60 + 40 * T, False), (None, False)],
+    ids=["stays at the baseline", "above it", "rises to it", "not evaluated"],
+)
+def test_samples_that_rise_to_a_baseline_have_learned_nothing_unless_their_mode_has(mode, speaks):
+    rise = 60 + 40 * np.minimum(T / 0.75, 1)
+    evaluated = {} if mode is None else {"eval/mean_reward": column(mode)}
+    found = spoken(run(-1.0, **returns(rise), **evaluated), baselines={"zero action": 100.0})
+    assert ("below-baseline" in found) == speaks
+    if speaks:
+        assert found["below-baseline"].severity is Severity.WARNING
+        assert "its mode does not" in found["below-baseline"].explanation
+
+
 def test_below_a_baseline_a_slow_rise_over_the_last_half_is_a_rise():
     wiggle = 4 * np.where(np.arange(ROWS) % 2, 1, -1)
     slow = 50 + wiggle + 20 * np.clip(T - 0.5, 0, 1)
@@ -316,18 +332,43 @@ def test_a_network_whose_norm_stands_still_is_frozen():
     assert "frozen-network" not in spoken(run(-1.0, **norms(moving, still, updates=20)))
 
 
+ALTERNATING = np.where(np.arange(ROWS) % 2, 1.0, -1.0)
+
+
 @pytest.mark.parametrize(
     ("wave", "speaks"),
     [
-        (np.where(np.arange(ROWS) % 2, 0.6, -0.6), True),
-        (np.where(np.arange(ROWS) % 2, 0.4, -0.4), False),
+        (0.6 * ALTERNATING, True),
+        (0.4 * ALTERNATING, False),
         (1.0 * np.sin(2 * np.pi * 4 * T), False),
         (5.0 * T, False),
     ],
     ids=["thrown about", "little", "long waves", "travelling"],
 )
 def test_alpha_swings_when_it_turns_from_row_to_row(wave, speaks):
-    assert ("alpha-swings" in spoken(run(-1.0, log_alpha=-3 + wave))) == speaks
+    assert ("alpha-swings" in spoken(run(-1.0 + 0.5 * ALTERNATING, log_alpha=-3 + wave))) == speaks
+
+
+@pytest.mark.parametrize(
+    ("nats", "target", "speaks"),
+    [
+        (-1.0, -1.0, False),
+        (-1.0 + 0.3 * ALTERNATING, -1.0, False),
+        (-1.0 + 0.4 * ALTERNATING, -1.0, True),
+        (-1.0 - 0.3 * T, -1.0, True),
+        (-0.7, -1.0, False),
+        (-1.0 + 0.4 * ALTERNATING, math.nan, True),
+        (-2.0 * T, math.nan, False),
+    ],
+    ids=["held", "swings a little", "swings too", "under its target", "unspent", "no target", "trend without a target"],
+)
+def test_an_alpha_that_swings_is_a_finding_only_where_the_entropy_does_not_hold(nats, target, speaks):
+    assert ("alpha-swings" in spoken(run(nats, log_alpha=-3 + ALTERNATING, target=target))) == speaks
+
+
+def test_on_target_is_a_quarter_nat_below_to_half_a_nat_above():
+    assert [on_target(slack) for slack in (-0.26, -0.24, 0.49, 0.51)] == [False, True, True, False]
+    assert not on_target(0.3, above=TOLERANCE)
 
 
 def endings(terminations, lengths, episodes=5.0):
@@ -363,9 +404,10 @@ def test_terminations_at_one_length_and_limits_at_many_are_named(terminations, l
         (300.0, True),
         (90.0, False),
         (0.3 * np.exp(3 * T), False),
+        (0.02 + 0.4 * T, False),
         (3.0 - 3.5 * T, False),
     ],
-    ids=["fits", "too small", "small", "too large", "large", "still growing", "crosses 0"],
+    ids=["fits", "too small", "small", "too large", "large", "still growing", "doubles in a run", "crosses 0"],
 )
 def test_q_is_compared_with_what_the_returns_are_worth(q, speaks):
     # 10 in 200 steps: 0.05 a step, worth 4.33 where episodes end; at most their 10, and 0.2 for the entropy to come.
