@@ -7,11 +7,11 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-TUNING, HELD_OUT, SECOND, THIRD = PARTS = "tuning", "held out", "second set", "third set"
+TUNING, HELD_OUT, *_ = PARTS = "tuning", "held out", "second set", "third set", "fourth set"
 
 
 def part_of(number: int, seed: int) -> str:
-    """Which part a seed of a set (1, 2 or 3) belongs to; the first set's even seeds were for tuning."""
+    """Which part a seed of a set, counted from 1, belongs to; the first set's even seeds were for tuning."""
     return PARTS[number] if number > 1 else PARTS[seed % 2]
 
 
@@ -138,4 +138,18 @@ def by_setting(judged: Sequence[Judged], part: str) -> list[tuple[str, int, int,
         told = f"{found} of {harmed}" if seeds[0].alters else ""
         rules = ", ".join(f"{rule} {count}" for rule, count in heard.most_common())
         rows.append((name, len(seeds), sum(one.solved for one in seeds), told, rules))
+    return rows
+
+
+def by_fault(judged: Sequence[Judged], part: str) -> list[tuple[str, str, str, str]]:
+    """For each setting with a fault: harmed seeds, how many of them were found, and the rules heard in all seeds."""
+    rows = []
+    here = [one for one in judged if one.part == part and one.alters]
+    for name in dict.fromkeys(one.setting for one in here):
+        seeds = [one for one in here if one.setting == name]
+        heard = collections.Counter(rule for one in seeds for rule, _ in one.findings)
+        rules = [f"`{rule}` {n}" + " (not expected)" * (rule not in seeds[0].expected) for rule, n in heard.items()]
+        harmed = [one for one in seeds if one.harmed]
+        counts = (str(len(harmed)), str(sum(one.found for one in harmed))) if harmed else ("harmless here", "")
+        rows.append((name, *counts, ", ".join(rules) or "none"))
     return rows

@@ -13,6 +13,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.sac import SAC
 from entropax.distributions import max_tanh_normal_entropy
 from entropax.envs.base import Episodes
+from entropax.exploration import PLAIN
 from entropax.loops.device_lane import DeviceLane
 from entropax.loops.driver import Driver
 from entropax.loops.fit import prepare
@@ -42,6 +43,7 @@ class Setting:
         algorithm: what trains.
         declared: what `run.json` says trains: the same, unless the fault is one that nobody has written down.
         steps: environment steps per seed.
+        seeds: numbers of the runs.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Setting:
     algorithm: AbstractAlgorithm[Any]
     declared: AbstractAlgorithm[Any]
     steps: int
+    seeds: tuple[int, ...] = SEEDS
 
     @property
     def training(self) -> Training:
@@ -82,7 +85,7 @@ def trained(setting: Setting, root: Path) -> Run:
 
 def finished(setting: Setting, root: Path) -> Run | None:
     """The kept run of a setting, trained to its end with the same settings; None where there is none."""
-    asked = (to_config(setting.declared), to_config(setting.training), SEEDS)
+    asked = (to_config(setting.declared), to_config(setting.training), setting.seeds)
     for path in sorted(_folder(setting, root).glob("*/run.json")):
         run = load(path.parent)
         same = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) == asked
@@ -98,7 +101,7 @@ def outcome(setting: Setting, run: Run) -> list[float]:
     """
     kept = run.path / "outcome.json"
     if not kept.exists():
-        actors, _ = load_policy(run.path / POLICY, actors_like(setting.algorithm, run.spec, len(SEEDS)))
+        actors, _ = load_policy(run.path / POLICY, actors_like(setting.algorithm, run.spec, len(setting.seeds)))
         keys = jax.random.split(jax.random.key(11), OUTCOME_EPISODES)
         returns = deterministic(setting.judged_on, jax.tree.map(jnp.asarray, actors), keys)
         kept.write_text(json.dumps([float(one) for one in returns]) + "\n")
@@ -111,21 +114,22 @@ def _folder(setting: Setting, root: Path) -> Path:
 
 def _train(setting: Setting, folder: Path) -> Run:
     """As `entropax.fit` does, but with a manifest that says what is declared and what needs no training returns."""
-    prepare(len(SEEDS))
+    prepare(len(setting.seeds))
     environment: Episodes[Any] = setting.environment
-    lane = DeviceLane(setting.algorithm, environment, setting.training, SEEDS, jax.local_devices()[0])
+    device = jax.local_devices()[0]
+    lane = DeviceLane(setting.algorithm, environment, setting.training, setting.seeds, device, PLAIN)
     zero, uniform = baselines(environment, jax.random.split(jax.random.key(7), BASELINE_EPISODES))
     untrained = {"return_of_zero_action": float(zero), "return_of_uniform_policy": float(uniform)}
     manifest = new_manifest(
         algorithm=to_config(setting.declared),
         environment={"id": setting.name, "backend": "jax", "num_envs": 1},
         training=to_config(setting.training),
-        seeds=SEEDS,
+        seeds=setting.seeds,
         spec=spec_to_json(lane.spec),
         baselines={"entropy_maximum_per_dimension": max_tanh_normal_entropy(), **untrained},
     )
     run = Run(create_run(folder, "run", manifest), manifest)
-    log = MetricsLog(run.path, SEEDS)
+    log = MetricsLog(run.path, setting.seeds)
     with Display(setting.name, setting.steps, shown=False) as display:
         driver = Driver(run, [lane], setting.training, log, display)
         driver.run()

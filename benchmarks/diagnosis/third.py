@@ -6,7 +6,7 @@ those of the sets it comes from, and what these have taught (`_LEARNED`), writte
 
 import dataclasses
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from faults import FAULTS, Fault
@@ -105,26 +105,30 @@ def _catalogue() -> dict[str, Fault]:
     return found
 
 
-def _dealt(count: int, draw: random.Random) -> list[str]:
+def dealt(tasks: Iterable[str], count: int, draw: random.Random) -> list[str]:
     """So many tasks, each as often as the others."""
-    tasks = [name for _ in range(-(-count // len(THIRD_TASKS))) for name in THIRD_TASKS][:count]
-    draw.shuffle(tasks)
-    return tasks
+    tasks = tuple(tasks)
+    deck = [name for _ in range(-(-count // len(tasks))) for name in tasks][:count]
+    draw.shuffle(deck)
+    return deck
 
 
-def _moved(name: str, fault: Fault, task: str) -> Fault:
-    """A fault on another task."""
-    sound, solved = THIRD_TASKS[task]
-    broken = (_PAID | _MET).get(name, lambda episodes: episodes)(sound)
+def moved(name: str, fault: Fault, place: Setting) -> Fault:
+    """A fault on the task of a setting without one, whose name, steps and seeds it takes."""
+    broken = (_PAID | _MET).get(name, lambda episodes: episodes)(place.environment)
     setting = dataclasses.replace(
-        fault.setting,
-        name=f"third fault, {task}, {name}",
+        place,
         environment=broken,
-        judged_on=broken if name in _MET else sound,
-        solved=solved,
-        steps=STEPS,
+        judged_on=broken if name in _MET else place.environment,
+        algorithm=fault.setting.algorithm,
+        declared=fault.setting.declared,
     )
     return dataclasses.replace(fault, setting=setting, alters=name)
+
+
+def _place(name: str, task: str, algorithm: AbstractAlgorithm[Any]) -> Setting:
+    episodes, solved = THIRD_TASKS[task]
+    return Setting(name, episodes, episodes, solved, algorithm, algorithm, STEPS)
 
 
 _ON_EVERY_TASK: dict[str, AbstractAlgorithm[Any]] = {"Dual": sac(Dual(FAST)), "PI": sac(PI())}
@@ -144,20 +148,16 @@ _ON_ONE: dict[str, AbstractAlgorithm[Any]] = {
 
 def _healthy(draw: random.Random) -> tuple[Setting, ...]:
     pairs = [(law, task) for law in _ON_EVERY_TASK for task in THIRD_TASKS]
-    pairs += zip(_ON_ONE, _dealt(len(_ON_ONE), draw), strict=True)
-    found = []
-    for law, task in pairs:
-        algorithm = (_ON_EVERY_TASK | _ON_ONE)[law]
-        episodes, solved = THIRD_TASKS[task]
-        name = f"third healthy, {task}, {law}"
-        found.append(Setting(name, episodes, episodes, solved, algorithm, algorithm, STEPS))
-    return tuple(found)
+    pairs += zip(_ON_ONE, dealt(THIRD_TASKS, len(_ON_ONE), draw), strict=True)
+    laws = _ON_EVERY_TASK | _ON_ONE
+    return tuple(_place(f"third healthy, {task}, {law}", task, laws[law]) for law, task in pairs)
 
 
 def _faults(draw: random.Random) -> tuple[Fault, ...]:
     known = _catalogue()
-    dealt = dict(zip(known, _dealt(len(known), draw), strict=True)) | _ONLY_ON
-    return tuple(_moved(name, fault, dealt[name]) for name, fault in known.items())
+    tasks = dict(zip(known, dealt(THIRD_TASKS, len(known), draw), strict=True)) | _ONLY_ON
+    places = {name: _place(f"third fault, {task}, {name}", task, sac(Dual(FAST))) for name, task in tasks.items()}
+    return tuple(moved(name, fault, places[name]) for name, fault in known.items())
 
 
 _DRAW = random.Random(_DEAL)

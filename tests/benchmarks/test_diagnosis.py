@@ -1,13 +1,16 @@
 """The diagnosis benchmark: its list of faults, and the arithmetic of its tables on seeds made up here."""
 
+import json
 import math
 import sys
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
+from entropax.diagnostics.window import Facts, Series
 from entropax.types import continuous
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "diagnosis"
@@ -21,6 +24,7 @@ def _importable():
     for name in (
         "episodes",
         "faults",
+        "fourth",
         "fresh",
         "healthy",
         "mistakes",
@@ -47,7 +51,7 @@ def test_every_rule_that_may_name_a_fault_exists_and_every_setting_has_its_own_n
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, 2, 3, 4])
 def test_every_set_has_sixty_runs_of_either_kind(number):
     import run
     import setting
@@ -158,6 +162,24 @@ def test_the_third_set_has_every_fault_of_the_first_two_and_every_task():
     assert {met.count(task) for task in third_tasks.THIRD_TASKS} <= {7, 8, 9}
 
 
+def test_the_fourth_set_has_every_fault_and_law_in_new_pairs_and_on_new_seeds():
+    import fourth
+    import setting
+    import third
+
+    faults = {fourth._told(fault.setting) for fault in fourth.FOURTH_FAULTS}
+    assert {name for name, _ in faults} == {fault.alters for fault in third.THIRD_FAULTS}
+    assert faults & fourth._met_faults() <= {("termination truncates", "balance"), ("termination truncates", "ledge")}
+    laws, met = fourth._laws()
+    assert ("PI", "arm") in met
+    pairs = {fourth._told(one) for one in fourth.FOURTH_HEALTHY}
+    assert {name for name, _ in pairs} == set(laws)
+    assert not pairs & met
+    both = [*fourth.FOURTH_HEALTHY, *(fault.setting for fault in fourth.FOURTH_FAULTS)]
+    assert all(not set(one.seeds) & set(setting.SEEDS) for one in both)
+    assert all("mended-collapse" in f.rules for f in fourth.FOURTH_FAULTS if "premature-collapse" in f.rules)
+
+
 def _seed(number, alters, solved, on_target, *findings):
     import score
 
@@ -195,6 +217,36 @@ def test_recall_counts_expected_findings_of_harmed_seeds_and_alarms_those_of_sol
     ]
     (row,) = score.by_setting(seeds[:4], score.TUNING)
     assert row[:4] == ("one", 4, 2, "2 of 3")
+    (row,) = score.by_fault(seeds[:4], score.TUNING)
+    assert row == ("one", "3", "2", "`nonfinite` 1, `slow-collapse` 2 (not expected), `mode-loses` 1")
+
+
+def test_a_set_that_is_judged_replaces_its_own_results_alone(tmp_path, monkeypatch):
+    import run
+
+    monkeypatch.setattr(run, "RESULTS", tmp_path / "results.json")
+    run.RESULTS.write_text("{}")
+    first = run.told([_seed(0, "x", False, True, ("nonfinite", "critical")), _seed(1, "", True, True)], "a")
+    run.write({"third": first, "first": first})
+    run.write({"third": run.told([_seed(0, "", True, True)], "b")})
+    kept = json.loads(run.RESULTS.read_text())
+    assert list(kept) == ["first", "third"]
+    assert kept["first"]["summary"]["tuning"]["recall"]["count"] == 1
+    assert list(kept["first"]["summary"]) == ["tuning", "held out"]
+    assert (kept["third"]["command"], len(kept["third"]["seeds"])) == ("b", 1)
+
+
+def test_what_is_harm_is_what_the_rules_let_pass_and_no_target_is_never_missed():
+    import run
+
+    facts = Facts(seeds=(0,), action_dimensions=2, entropy_maximum=0.684)
+    steps = np.arange(1, 41)
+
+    def on_target(nats, meant):
+        return run._on_target({"entropy/nats": Series(steps, np.full((40, 1), 2 * nats))}, facts, meant)
+
+    assert [on_target(-1 + slack, -1.0) for slack in (-0.3, -0.2, 0.4, 0.6)] == [False, True, True, False]
+    assert on_target(-5.0, math.nan)
 
 
 def test_wilson_s_interval_keeps_its_width_where_all_agree():

@@ -4,10 +4,15 @@ import math
 
 import numpy as np
 
+from entropax.diagnostics.rules import judge
 from entropax.diagnostics.window import Facts, Series
 
 H_MAX, RATE, UPDATES, ROWS, D = 0.684, 3e-4, 1000, 40, 2
 STEPS = 1000 * np.arange(1, ROWS + 1)
+T = np.linspace(0, 1, ROWS)
+FLAT, CLIMB = 0 * T, 100 * T
+EARLY_GAIN = 100 * np.minimum(T / 0.25, 1)
+LATE_GAIN = 100 * np.clip((T - 0.5) / 0.25, 0, 1)
 
 
 def facts(seeds=1, **changes):
@@ -44,3 +49,13 @@ def rising(rate):
 def both(one, two):
     """Two seeds from two runs of one seed."""
     return {name: Series(STEPS, np.concatenate([one[name].values, two[name].values], axis=1)) for name in one}
+
+
+def spoken(series, **known):
+    """Findings by rule."""
+    return {finding.rule: finding for finding in judge(series, facts(**known))}
+
+
+def returns(values, **more):
+    """A return, and whatever else."""
+    return {"rollout/ep_rew_mean": column(values), **more}

@@ -18,9 +18,9 @@ factor leaves room for episodes that a time limit cuts short of 1 / (1 - discoun
 OFF = 10.0
 """Factor between Q and what the returns are worth: Q is a mean over stored states, old ones among them, which moves it
 by a factor of a few."""
-SETTLED = 0.5
-"""Share of its size by which Q may still change from one quarter of the run to the next and count as settled: one that
-crosses 0, where rewards and entropy cancel, is small for that reason alone."""
+SETTLED = 0.25
+"""Share of its size by which Q may still change from one quarter of the run to the next and count as settled: at more
+it would double within one more run. One that crosses 0, where rewards and entropy cancel, is small for that alone."""
 LEAST_ROWS = 8
 """Two rows a quarter, so that neither is a single batch."""
 

@@ -155,17 +155,32 @@ def never_ending(one: OneSeed) -> Evidence | None:
     )
 
 
+def _margin(error: float, best: float) -> float:
+    return max(ERRORS * error, BASELINE_NOISE * abs(best))
+
+
+def _mode_stays(one: OneSeed, best: float) -> bool:
+    """Whether the mode is no better than a baseline and does not rise; False where it was not evaluated."""
+    steps, values = one.rows("eval/mean_reward")
+    mode, error, _ = _late_mean(steps, values)
+    return mode <= best + _margin(error, best) and not climbs(steps, values)
+
+
 def below_baseline(one: OneSeed) -> Evidence | None:
-    """The trained policy returns less than, or no more than, one that needs no training."""
+    """The trained policy returns less than, or no more than, one that needs no training.
+
+    Samples rise to what a blind mode earns as their noise goes; that is no learning, and their mode tells it.
+    """
     steps, values = returns(one)
     late, error, rows = _late_mean(steps, values)
     if not rows or not math.isfinite(late):
         return None
     name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
-    margin = max(ERRORS * error, BASELINE_NOISE * abs(best))
+    margin = _margin(error, best)
     below, rising = late < best - margin, learning(one).rising or climbs(steps, values)
-    if late > best + margin or (rising and not below):
+    if late > best + margin or (rising and not below and not _mode_stays(one, best)):
         return None
+    rise = "; it still rises" if below else "; it rises as its noise goes, but its mode does not"
     return Evidence(
         Kind.MISLEADING,
         Severity.CRITICAL if below and not rising else Severity.WARNING,
@@ -173,7 +188,7 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         {"return": late, **{f"return of the {each}": value for each, value in one.facts.baselines.items()}},
         "rollout/ep_rew_mean",
         f"The policy returns {number(late)}, {'less' if below else 'no more'} than the {name}, which needs no training "
-        f"and returns {number(best)}{'; it still rises' if rising else ''}.",
+        f"and returns {number(best)}{rise if rising else ''}.",
         (
             "entropy held so high that its noise costs more than was learned",
             "a local optimum: the reward is rare, and the agent has learned to avoid the costs of looking for it",

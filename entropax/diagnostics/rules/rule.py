@@ -10,6 +10,14 @@ from entropax.diagnostics.window import ENOUGH_ROWS, Facts
 
 TOLERANCE = 0.25
 """Nats per dimension around the target, 28 % in sigma: the batch-to-batch noise of a tracking law is below it."""
+UNSPENT = 0.5
+"""Nats per dimension above the target that are left to a law which may still spend them: sigma is then up to 1.65 times
+what was asked for. Entropy above its target is exploration, and what it costs the return has a rule of its own."""
+
+
+def on_target(slack: float, above: float = UNSPENT) -> bool:
+    """Whether the entropy, this many nats per dimension above its target, counts as on it; NaN does."""
+    return not (slack < -TOLERANCE or slack > above)
 
 
 class Evidence(NamedTuple):

@@ -9,7 +9,7 @@ from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.one_seed import OneSeed, holds_since
 from entropax.diagnostics.rules.entropy import log_alpha
 from entropax.diagnostics.rules.motion import share_of_limit, travelling
-from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, Evidence, Rule
+from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, UNSPENT, Evidence, Rule, on_target
 from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 PINNED = 1e-5
@@ -17,10 +17,6 @@ PINNED = 1e-5
 NEGLIGIBLE = 0.01
 """Share of the value that the entropy of all steps to come makes up, under which alpha cannot move the policy: a
 critic's own error is of that order."""
-
-UNSPENT = 0.5
-"""Nats per dimension above the target that are left to a law which may still spend them: sigma is then up to 1.65 times
-what was asked for. Entropy above its target is exploration, and what it costs the return has a rule of its own."""
 
 _PATIENCE = "nothing, while the return still rises or the task is unsolved: entropy above its target is exploration"
 
@@ -34,7 +30,7 @@ def _outside(one: OneSeed, above: float = TOLERANCE) -> tuple[float, tuple[int, 
     """Mean slack of the last quarter per dimension, and the steps since it left the tolerance; None if it is small."""
     steps, slack = _slack(one)
     late = one.late("entropy/slack") / one.dimensions
-    if not (late > above or late < -TOLERANCE):
+    if on_target(late, above):
         return None
     since = holds_since(steps, np.abs(slack) > TOLERANCE)
     return late, (int(steps[0]) if since is None else since, int(steps[-1]))
