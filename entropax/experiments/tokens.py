@@ -47,8 +47,8 @@ from entropax.llm import (
 )
 
 BUDGETS: Mapping[str, TokenBudget] = {
-    "small": TokenBudget(5, 1_000, 400, 30, 80),
-    "full": TokenBudget(10, 2_000, 400, 60, 160),
+    "small": TokenBudget(5, 1_000, 400, 30, 50),
+    "full": TokenBudget(10, 2_000, 400, 60, 100),
 }
 RIGHT_SHARE, IMAGES = 0.7, 4_000
 """Share of right answers among a prompt's examples, the rest being any answer; and how many examples there are."""
