@@ -159,7 +159,7 @@ def _surrogate(
     def seen(part: Batch) -> tuple[Array, Array, Tokens]:
         log_prob, entropy = score(policy, part.prompts, part.written)
         mask = jnp.ones(log_prob.shape, bool)
-        return log_prob, entropy, tokens(log_prob, part.old_log_prob, part.advantages, mask, entropy, checked=False)
+        return log_prob, entropy, tokens(log_prob, part.old_log_prob, part.advantages, mask, entropy)
 
     log_prob, entropy, known = seen(batch)
     weights = method.weights(known, state, ThisBatch())

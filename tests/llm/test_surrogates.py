@@ -145,7 +145,7 @@ def test_extra_completions_add_the_objective_of_right_answers():
         def draw(temperature):
             asked.append(temperature)
             log_prob, entropy = _policy(parameters)
-            return log_prob, llm.tokens(log_prob, OLD, rewards, MASK, entropy, checked=False)
+            return log_prob, llm.tokens(log_prob, OLD, rewards, MASK, entropy)
 
         return draw
 

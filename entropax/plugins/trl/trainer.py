@@ -1,7 +1,6 @@
 """TRL's GRPOTrainer with another objective: the method's weights in place of its advantages."""
 
 import inspect
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from entropax.plugins.rows import select_over
 from entropax.plugins.trl.fit import require_fit
 from entropax.plugins.trl.inputs import micro_batch
 from entropax.plugins.trl.steering import NoController, Steered, Steering, StepEnd
+from entropax.runs.atomic import write_json
 
 FILE = "entropax.json"
 """The name of the controller's state in a checkpoint folder."""
@@ -162,7 +162,7 @@ class EntropyGRPOTrainer(GRPOTrainer):
         GRPOTrainer._save_checkpoint(self, model, trial)
         if self.args.should_save:
             folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
-            (folder / FILE).write_text(json.dumps(self.steering.to_json()), "utf-8")
+            write_json(folder / FILE, self.steering.to_json())
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         GRPOTrainer._load_optimizer_and_scheduler(self, checkpoint)
