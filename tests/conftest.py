@@ -9,12 +9,13 @@ import pytest
 
 _CACHE = Path(__file__).parent.parent / ".pytest_cache" / "xla"
 
-# Most of a test is compilation. With less optimisation and XLA's older code generator it takes half the time, and the
-# programs are as fast. Level 0 takes half of that again, but its programs are slower, and one no longer rounds like
-# another: it is for files that say so, see `_unoptimised`.
+# Most of a test is compilation. At level 0 it takes a third of the time; the programs are slower, and one no longer
+# rounds like another. Level 1, with XLA's older code generator, is for tests that say so: see `optimised`.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1 --xla_cpu_use_fusion_emitters=false")
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 # Compiled programs are kept between runs of the suite. Subprocesses of the tests share all this by the environment.
 os.environ["JAX_COMPILATION_CACHE_DIR"] = str(_CACHE)
+jax.config.update("jax_disable_most_optimizations", True)
 jax.config.update("jax_compilation_cache_dir", str(_CACHE))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -24,13 +25,12 @@ gc.set_threshold(100_000, 20, 50)
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "unoptimised: a file whose programs cost more to compile than to run")
+    config.addinivalue_line(
+        "markers", "optimised: needs programs that round alike, or that run for longer than they compile"
+    )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _unoptimised(request):
-    """Compiles at level 0 in files marked `unoptimised`, whose programs run briefly and are compared by tolerances."""
-    marked = request.node.get_closest_marker("unoptimised") is not None
-    jax.config.update("jax_disable_most_optimizations", marked)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Compiles for the test and the fixtures that it is the first to use."""
+    jax.config.update("jax_disable_most_optimizations", item.get_closest_marker("optimised") is None)

@@ -55,8 +55,6 @@ from entropax.temperature import (
 )
 from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 CATEGORIES = Spec(3, Categories(4))
 BATCH, ENVS = 16, 3

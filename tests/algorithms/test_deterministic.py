@@ -12,8 +12,6 @@ from entropax.algorithms.td3 import smoothed
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-1.0, -1.0), (1.0, 1.0)))
 BATCH = 12
 PROGRESS = unknown_progress(SPEC)

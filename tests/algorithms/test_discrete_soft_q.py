@@ -13,8 +13,6 @@ from entropax.errors import EntropaxError
 from entropax.policies import CategoricalActor, Divided
 from entropax.types import Categories, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Categories(4))
 BATCH, ALPHA = 6, 0.3
 SOFT_Q = DiscreteSoftQ(torso=Dense((8,)), batch_size=BATCH, discount=0.9, entropy_weight=ALPHA)

@@ -16,8 +16,6 @@ from entropax.errors import EntropaxError
 from entropax.temperature import Clamp
 from entropax.types import Bounds, Progress, Spec, Transition
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-1.0, -1.0), (1.0, 1.0)))
 BATCH = 64
 KEY = jax.random.key(3)

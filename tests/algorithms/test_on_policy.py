@@ -15,8 +15,6 @@ from entropax.errors import EntropaxError
 from entropax.optimiser import clip_by_norm
 from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 PROGRESS = unknown_progress(SPEC)
 POLICIES = [TanhGaussian(Dense((8,))), ClippedGaussian(Dense((8,)))]

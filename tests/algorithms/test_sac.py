@@ -10,8 +10,6 @@ from entropax import SAC, Dense, Dual, Fixed
 from entropax.temperature import Evidence
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 BATCH = 12
 KEY = jax.random.key(5)

@@ -18,8 +18,6 @@ from entropax.policies import Actor
 from entropax.replay import pack
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 BATCH, SAMPLES = 12, 9
 KEY = jax.random.key(5)

@@ -8,8 +8,6 @@ import pytest
 from entropax import SAC, Dense, Dual, SACLite
 from entropax.types import Bounds, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-1.0, -1.0), (1.0, 1.0)))
 BATCH = 12
 KEY = jax.random.key(5)

@@ -12,8 +12,6 @@ from entropax import Dense, SoftQ, ops
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Bounds((-1.0, -1.0), (1.0, 1.0)))
 BATCH = 6
 PROGRESS = unknown_progress(SPEC)

@@ -15,8 +15,6 @@ from entropax.distributions import tanh_normal_entropy
 from entropax.networks import AbstractNetwork, Critic, HostFunction
 from entropax.policies import Actor
 
-pytestmark = pytest.mark.unoptimised
-
 STATES = 512
 KEY = jax.random.key(0)
 one_piece = jax.jit(piece)

@@ -11,8 +11,6 @@ from entropax.algorithms.base import SoftAndPlain
 from entropax.diagnostics.landscape import cells, draw_cells, judge, misled, most_misled_pair, plane
 from entropax.types import Bounds, Spec
 
-pytestmark = pytest.mark.unoptimised
-
 KEY = jax.random.key(0)
 SPEC = Spec(2, Bounds((-1.0,) * 3, (1.0,) * 3))
 

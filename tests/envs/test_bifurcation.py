@@ -37,6 +37,7 @@ def rollout(dynamics, policy, steps, key=KEY):
     return recorded
 
 
+@pytest.mark.optimised
 @pytest.mark.parametrize("pay", [0.0, 0.25])
 def test_a_policy_that_continues_gets_what_the_task_pays(pay):
     """Step for step: without the chains the run is the task's own, and each chain step pays `continue_reward`."""

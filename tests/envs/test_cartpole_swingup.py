@@ -106,6 +106,7 @@ def test_full_force_along_the_whole_rail_stays_near_it():
     assert abs(states[0, -1, 0] - 1.8) < 0.06, "the stop yields under 10 N by a few centimetres"
 
 
+@pytest.mark.optimised
 def test_sparse_pays_near_upright_in_the_middle():
     rng = np.random.default_rng(1)
     start = np.zeros((COUNT, 4), np.float32)

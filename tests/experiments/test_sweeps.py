@@ -42,6 +42,7 @@ def done(tmp_path_factory):
     return folder, swept(sweep(), folder)
 
 
+@pytest.mark.slow
 def test_a_member_learns_what_it_would_alone(done):
     """The last policy of every member and seed is that of `train`, up to the order of sums in a wider program."""
     for alpha, member in zip((0.1, 0.5), done[1], strict=True):

@@ -96,6 +96,7 @@ def test_findings_are_counted_over_seeds():
     assert said(Clip(), fallen)["token-collapse"] == SEEDS
 
 
+@pytest.mark.slow
 def test_from_training_to_pages(monkeypatch, tmp_path):
     """Everything that is kept, for one method and one coefficient; the page is asked of made results above."""
     monkeypatch.setattr(tokens, "GROUPS", {"clip": {tokens.REFERENCE: Clip()}})

@@ -44,6 +44,7 @@ def test_the_hash_is_the_signs_as_a_binary_number():
     assert int(code(projection, jnp.array([200.0, 100.0]))) == 0b111, "only the direction counts"
 
 
+@pytest.mark.optimised
 def test_a_bonus_is_stored_and_never_reported():
     """A policy that does not learn meets the same episodes with and without; rewards differ by the bonus alone."""
     environment = make("entropax/Pendulum-v0")

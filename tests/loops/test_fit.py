@@ -41,6 +41,8 @@ SIGNED = {"train/plain_q_mean", "train/switched_states", "train/q_reward_mean", 
 """Of these, what need not be positive."""
 DECOMPOSED = {"train/ranking_agreement", "train/q_reward_mean", "train/q_entropy_mean"}
 
+BOTH = ["entropax/Pendulum-v0", pytest.param("Pendulum-v1", marks=pytest.mark.slow)]
+
 
 def _documented() -> set[str]:
     text = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text("utf-8")
@@ -118,7 +120,7 @@ def test_learners_are_told_how_far_the_run_is(env, small, loop, tmp_path):
     np.testing.assert_allclose(targets, np.broadcast_to(-(steps[:, None] - 1) / loop.steps, targets.shape), atol=1e-5)
 
 
-@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
+@pytest.mark.parametrize("env", BOTH)
 def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
     algorithm = MetaSAC(dataclasses.replace(small, temperature=Fixed(0.5)))
     loop = dataclasses.replace(loop, evaluate_every=0)
@@ -131,7 +133,7 @@ def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
     assert load(run.path).algorithm == algorithm
 
 
-@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
+@pytest.mark.parametrize("env", BOTH)
 @pytest.mark.parametrize(
     ("build", "own"),
     [(lambda small: SACAdaEnt(small, samples=8), ADAENT), (SACLite, set()), (DecomposedSAC, DECOMPOSED)],

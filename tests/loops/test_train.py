@@ -45,6 +45,7 @@ def test_a_warm_up_cut_in_two_is_the_same_and_updates_nothing(small, environment
     np.testing.assert_array_equal(warm[0].replay.size, [20, 20])
 
 
+@pytest.mark.optimised
 def test_one_chunk_is_two_chunks_bit_for_bit(small, environment, warm):
     whole, sums = jax.jit(lambda c: chunk(small, c, environment, TRAINING, 20))(warm[0])
     half = jax.jit(lambda c: chunk(small, c, environment, TRAINING, 10))

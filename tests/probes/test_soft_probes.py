@@ -11,6 +11,8 @@ from entropax.distributions import TanhNormal
 from entropax.envs.probes import SoftChain, SoftOptimum
 from entropax.temperature.base import AbstractTarget
 
+pytestmark = pytest.mark.optimised
+
 TRAINING = Training(steps=3_200, warmup=400, num_envs=4, updates=4, capacity=3_200, log_every=2_800)
 
 
