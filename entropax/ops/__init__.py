@@ -21,9 +21,9 @@ from entropax.ops.similarity import ranking_agreement as ranking_agreement
 from entropax.ops.stein import stein_direction as stein_direction
 from entropax.ops.targets import boltzmann_log_policy as boltzmann_log_policy
 from entropax.ops.targets import boltzmann_policy as boltzmann_policy
+from entropax.ops.targets import expected_soft_value as expected_soft_value
 from entropax.ops.targets import n_step_return as n_step_return
 from entropax.ops.targets import plain_target as plain_target
 from entropax.ops.targets import soft_target as soft_target
 from entropax.ops.targets import soft_value as soft_value
 from entropax.ops.targets import soft_value_by_sampling as soft_value_by_sampling
-from entropax.ops.targets import soft_value_of_policy as soft_value_of_policy

@@ -89,24 +89,25 @@ def boltzmann_log_policy(
     return jax.nn.log_softmax(q / alpha, axis=-1)
 
 
-def soft_value_of_policy(
-    q: Float[Array, "*axes actions"], log_policy: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
+def expected_soft_value(
+    log_probs: Float[Array, "*axes actions"], q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
 ) -> Float[Array, "*axes"]:
-    """V(s) = sum_a pi(a|s) (Q(s, a) - alpha log pi(a|s)) of any policy, equation 3 of arXiv 1910.07207.
+    """V(s) = sum_a pi(a|s) (Q(s, a) - alpha log pi(a|s)) of any policy, equation 10 of arXiv 1910.07207.
 
-    At most `soft_value`, which it is for the Boltzmann policy.
+    The expectation is exact. At most `soft_value`, which it is for the Boltzmann policy.
 
     Args:
+        log_probs: log pi(a|s) in nats of every action; -inf for one that is not taken, which then counts as 0.
         q: Q(s, a) of every action, reward.
-        log_policy: log pi(a|s) in nats; -inf for an action that is not taken, which then counts as 0.
         alpha: temperature, reward per nat.
 
     Example:
-        >>> round(float(soft_value_of_policy(jnp.array([1.0, 0.0]), jnp.log(jnp.array([0.5, 0.5])), 0.5)), 4)
-        0.8466
+        >>> half = jnp.full(2, -jnp.log(2.0))
+        >>> round(float(expected_soft_value(half, jnp.array([0.0, 2.0]), 0.5)), 4)  # 1, and alpha log 2
+        1.3466
     """
-    taken = jnp.exp(log_policy) > 0
-    finite = jnp.where(taken, log_policy, 0.0)
+    taken = jnp.exp(log_probs) > 0
+    finite = jnp.where(taken, log_probs, 0.0)
     return jnp.sum(jnp.where(taken, jnp.exp(finite) * (q - alpha * finite), 0.0), axis=-1)
 
 
