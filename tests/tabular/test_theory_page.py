@@ -23,5 +23,5 @@ def test_snippets_print_what_the_page_says(snippet, printed, tmp_path, capsys):
 
 def test_every_function_is_on_a_page():
     public = [name for name, value in vars(entropax.tabular).items() if callable(value) and not name.startswith("_")]
-    assert len(public) == 33
+    assert len(public) == 34
     assert [name for name in public if name not in PAGES and not name.endswith("Solution")] == []
