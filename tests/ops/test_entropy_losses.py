@@ -124,11 +124,10 @@ def test_a_sigma_of_its_own_is_pushed_alike_in_all_states():
 
 
 def test_the_common_correction_saturates():
-    def common(u):
-        return jnp.log(1 - jnp.tanh(u) ** 2 + 1e-6)
-
-    at = jnp.float32(10.0)
-    np.testing.assert_allclose([common(at), log_tanh_derivative(at)], [-13.8155, -18.6137], rtol=1e-5)
-    np.testing.assert_allclose([jax.grad(common)(at), jax.grad(log_tanh_derivative)(at)], [0, -2], atol=1e-6)
-    np.testing.assert_allclose(np.log(1 - np.tanh(8.0) ** 2 + 1e-6), -13.44, atol=0.005)
-    np.testing.assert_allclose(log_tanh_derivative(jnp.float32(8.0)), -14.61, atol=0.005)
+    """In double precision already; in float32 tanh rounds to 1 before."""
+    for u, common, exact in ((8.0, -13.44, -14.61), (10.0, -13.81, -18.61)):
+        np.testing.assert_allclose(np.log(1 - np.tanh(u) ** 2 + 1e-6), common, atol=0.005)
+        found, slope = jax.value_and_grad(log_tanh_derivative)(jnp.float32(u))
+        np.testing.assert_allclose([found, slope], [exact, -2], atol=0.005)
+    slope = jax.grad(lambda u: jnp.log(1 - jnp.tanh(u) ** 2 + 1e-6))(jnp.float32(10.0))
+    assert -1 < slope <= 0  # -2 would be right; how tanh rounds is the compiler's.
