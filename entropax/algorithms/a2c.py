@@ -17,6 +17,7 @@ from entropax.algorithms.on_policy import (
     gradient,
 )
 from entropax.networks import AbstractTorso, Orthogonal
+from entropax.ops import policy_gradient_surrogate
 from entropax.optimiser import clip_by_norm, rms_init, rms_step
 from entropax.policies import AbstractActor
 from entropax.replay import Rollout
@@ -96,7 +97,7 @@ class A2C(AbstractAlgorithm[A2CState]):
         """One step of actor and critic on a rollout `[envs, steps]`: A grad log pi, and the returns for the critic."""
 
         def surrogate(log_probs: Float[Array, " step"], steps: Experience) -> Float[Array, " step"]:
-            return log_probs * steps.advantage
+            return policy_gradient_surrogate(log_probs, steps.advantage)
 
         rollout = experience(state.networks, batch, self.discount, self.gae_lambda)
         slope, metrics = gradient(state.networks, rollout, surrogate, self.value_coefficient, self.entropy_coefficient)

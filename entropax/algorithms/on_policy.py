@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Key, UInt
 
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal, StateValue
-from entropax.ops import generalised_advantages, temporal_difference
+from entropax.ops import generalised_advantages, regularised_loss, temporal_difference
 from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, Actor, GaussianActor, WithLogStd
 from entropax.temperature.checks import holds, require_positive
@@ -144,8 +144,8 @@ def gradient(
 
     def loss(networks: ActorCritic) -> tuple[Float[Array, ""], Metrics]:
         log_probs = log_prob(networks.actor, steps.observation, steps.action)
-        bonus = entropy_coefficient * _mean_entropy(networks.actor, steps.observation, entropy_coefficient != 0)
-        actor_loss = -jnp.mean(surrogate(log_probs, steps)) - bonus
+        entropy = _mean_entropy(networks.actor, steps.observation, entropy_coefficient != 0)
+        actor_loss = regularised_loss(jnp.mean(surrogate(log_probs, steps)), entropy, entropy_coefficient)
         values = jax.vmap(networks.critic)(steps.observation)
         critic_loss = jnp.mean((values - steps.value_target) ** 2)
         metrics = {"train/actor_loss": actor_loss, "train/critic_loss": critic_loss, "train/value_mean": values.mean()}

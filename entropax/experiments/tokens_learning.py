@@ -9,10 +9,11 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, Key
 
-from entropax.experiments.tokens_model import Transformer, entropy_of, log_policy, score, transformer, write
+from entropax.experiments.tokens_model import Transformer, log_policy, score, transformer, write
 from entropax.experiments.tokens_task import DIGITS, LENGTH, answers
 from entropax.llm import AEPO, AbstractMethod, State, ThisBatch, Tokens, advance, loss, sequence_mean, tokens
 from entropax.llm.diagnosis import first_order_change, scalars
+from entropax.ops import discrete_entropy
 from entropax.optimiser import adam_init, adam_step, clip_by_norm
 
 GROUP, MINIBATCHES = 16, 4
@@ -147,7 +148,7 @@ def rollout(
 def _moved(before: Transformer, after: Transformer, prompts: Array, written: Array) -> dict[str, Array]:
     """How the entropies at the places visited have changed, and what the change of the logits predicts."""
     old, new = (log_policy(policy, prompts, written) for policy in (before, after))
-    changed = jnp.mean(entropy_of(new)) - jnp.mean(entropy_of(old))
+    changed = jnp.mean(discrete_entropy(new)) - jnp.mean(discrete_entropy(old))
     return {"here": changed, "lemma": jnp.mean(first_order_change(old, new - old))}
 
 

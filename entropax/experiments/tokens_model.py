@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from entropax.experiments.tokens_task import DIGITS, LENGTH, answers
+from entropax.ops import discrete_entropy
 
 LAYERS, WIDTH, HEADS, HIDDEN = 2, 32, 2, 64
 
@@ -92,15 +93,10 @@ def log_policy(
     return jax.nn.log_softmax(jax.vmap(policy)(prompts, written[:, :-1]))
 
 
-def entropy_of(log_probs: Float[Array, "*places digit"]) -> Float[Array, "*places"]:
-    """Entropies, nats."""
-    return -(jnp.exp(log_probs) * log_probs).sum(axis=-1)
-
-
 def score(policy: Transformer, prompts: Int[Array, " batch"], written: Int[Array, "batch token"]) -> Scores:
     """Log-probabilities of the digits written, and entropies at their places."""
     log_probs = log_policy(policy, prompts, written)
-    return Scores(jnp.take_along_axis(log_probs, written[..., None], axis=-1)[..., 0], entropy_of(log_probs))
+    return Scores(jnp.take_along_axis(log_probs, written[..., None], axis=-1)[..., 0], discrete_entropy(log_probs))
 
 
 def write(

@@ -45,5 +45,10 @@ def temporal_difference(
     """The one-step advantage delta = r + gamma (1 - d) V(s') - V(s), elementwise (section 3 of arXiv 1506.02438).
 
     A time limit is no termination: s' is the observation before the reset, and has its value.
+
+    Example:
+        >>> steps = jnp.ones(2), jnp.array([0.5, 0.25]), jnp.array([0.25, 4.0]), jnp.array([0.0, 1.0])
+        >>> temporal_difference(*steps, 0.5).tolist()
+        [0.625, 0.75]
     """
     return reward + discount * (1 - terminated) * next_value - value

@@ -18,5 +18,9 @@ def polyak(target_params: Params, params: Params, tau: float | Float[Array, ""])
 
     Returns:
         New slow parameters with the shapes and dtypes of the old ones.
+
+    Example:
+        >>> float(polyak(jax.numpy.array(0.0), jax.numpy.array(2.0), 0.25))
+        0.5
     """
     return jax.tree.map(lambda slow, fast: (slow + tau * (fast - slow)).astype(slow.dtype), target_params, params)

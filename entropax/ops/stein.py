@@ -41,6 +41,11 @@ def stein_direction(
 
     Returns:
         Where each y_i is to go, in reward per unit of the particles.
+
+    Example:
+        >>> pair = jnp.array([[-0.1], [0.1]])  # of a flat density: apart
+        >>> [direction > 0 for direction in stein_direction(pair, jnp.zeros((2, 1)), pair, 1.0)[:, 0].tolist()]
+        [False, True]
     """
     apart = fixed[:, None] - moved[None]
     squares = jnp.sum(apart**2, axis=-1)

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 from jax.scipy.special import logsumexp
 from jaxtyping import Array, Float, Int
@@ -23,6 +24,10 @@ def soft_target(
 
     Returns:
         The target, elementwise.
+
+    Example:
+        >>> float(soft_target(jnp.array(1.0), jnp.array(0.5), jnp.array(4.0), jnp.array(-2.0)))
+        4.0
     """
     return reward + discount * (next_q_min - next_alpha_log_prob)
 
@@ -34,6 +39,10 @@ def plain_target(
 
     With a' ~ pi it evaluates the stochastic policy as it is, not the best one (Yu et al. 2022, arXiv 2201.12434; Zhang
     et al. 2025, arXiv 2506.05615). Arguments and result as `soft_target`'s.
+
+    Example:
+        >>> float(plain_target(jnp.array(1.0), jnp.array(0.5), jnp.array(4.0)))
+        3.0
     """
     return reward + discount * next_q_min
 
@@ -50,6 +59,56 @@ def soft_value(q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
         1.3466
     """
     return alpha * logsumexp(q / alpha, axis=-1)
+
+
+def boltzmann_policy(
+    q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
+) -> Float[Array, "*axes actions"]:
+    """pi(a|s) = exp(Q(s, a) / alpha) / Z, the policy of highest E[Q] + alpha H (equation 6 of arXiv 1702.08165).
+
+    Args:
+        q: Q(s, a) of every action, reward.
+        alpha: temperature, reward per nat, positive: with less it is nearer to the greedy policy.
+
+    Example:
+        >>> [round(share, 4) for share in boltzmann_policy(jnp.array([1.0, 0.0]), 0.5).tolist()]
+        [0.8808, 0.1192]
+    """
+    return jax.nn.softmax(q / alpha, axis=-1)
+
+
+def boltzmann_log_policy(
+    q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
+) -> Float[Array, "*axes actions"]:
+    """Log pi(a|s) = (Q(s, a) - V(s)) / alpha of `boltzmann_policy`, finite where its probabilities underflow.
+
+    Example:
+        >>> boltzmann_log_policy(jnp.array([100.0, 0.0]), 0.5).tolist()
+        [0.0, -200.0]
+    """
+    return jax.nn.log_softmax(q / alpha, axis=-1)
+
+
+def expected_soft_value(
+    log_probs: Float[Array, "*axes actions"], q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
+) -> Float[Array, "*axes"]:
+    """V(s) = sum_a pi(a|s) (Q(s, a) - alpha log pi(a|s)) of any policy, equation 10 of arXiv 1910.07207.
+
+    The expectation is exact. At most `soft_value`, which it is for the Boltzmann policy.
+
+    Args:
+        log_probs: log pi(a|s) in nats of every action; -inf for one that is not taken, which then counts as 0.
+        q: Q(s, a) of every action, reward.
+        alpha: temperature, reward per nat.
+
+    Example:
+        >>> half = jnp.full(2, -jnp.log(2.0))
+        >>> round(float(expected_soft_value(half, jnp.array([0.0, 2.0]), 0.5)), 4)  # 1, and alpha log 2
+        1.3466
+    """
+    taken = jnp.exp(log_probs) > 0
+    finite = jnp.where(taken, log_probs, 0.0)
+    return jnp.sum(jnp.where(taken, jnp.exp(finite) * (q - alpha * finite), 0.0), axis=-1)
 
 
 def soft_value_by_sampling(
@@ -92,6 +151,11 @@ def n_step_return(
 
     Returns:
         The return, the bootstrap's discount, and the index k - 1 of the last step used.
+
+    Example:
+        >>> ends = jnp.array([0.0, 1.0, 0.0])  # truncated after the second step
+        >>> [float(one) for one in n_step_return(jnp.array([1.0, 2.0, 4.0]), jnp.zeros(3), ends, 0.5)]
+        [2.0, 0.25, 1.0]
     """
     steps = rewards.shape[0]
     powers = jnp.cumprod(jnp.full((steps,), discount, rewards.dtype))

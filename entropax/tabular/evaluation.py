@@ -38,12 +38,36 @@ def entropy_values(mdp: MDP, density: Float[np.ndarray, "state action"]) -> Floa
     return _discounted(mdp, density, -np.sum(mdp.measure * xlogy(density, density), axis=1))
 
 
+def occupancy(
+    mdp: MDP, density: Float[np.ndarray, "state action"], start: Float[np.ndarray, " state"]
+) -> Float[np.ndarray, "state action"]:
+    """D(s, a) = sum_t discount^t P(s_t = s, a_t = a), by one linear solve forward in time.
+
+    It sums to 1 / (1 - discount) where no episode ends, and the expected discounted sum of rewards is `rewards · D`.
+
+    Args:
+        mdp: The problem.
+        density: Of the policy, with respect to the measure.
+        start: Probability of every first state.
+
+    Raises:
+        EntropaxError: The density has another shape, is negative, or does not integrate to 1 in each state.
+    """
+    _check_density(mdp, density)
+    visits = np.linalg.solve((np.eye(len(mdp.names)) - mdp.discount * _policy_transitions(mdp, density)).T, start)
+    return visits[:, None] * mdp.measure * density
+
+
 def _discounted(
     mdp: MDP, density: Float[np.ndarray, "state action"], gain: Float[np.ndarray, " state"]
 ) -> Float[np.ndarray, " state"]:
-    """V = gain + discount P V, where P are the policy's transitions; terminal states have none and gain nothing."""
-    policy = np.einsum("sa,sat->st", mdp.measure * density, mdp.transitions)
-    return np.linalg.solve(np.eye(len(mdp.names)) - mdp.discount * policy, gain)
+    """V = gain + discount P V, where P are the policy's transitions; terminal states gain nothing."""
+    return np.linalg.solve(np.eye(len(mdp.names)) - mdp.discount * _policy_transitions(mdp, density), gain)
+
+
+def _policy_transitions(mdp: MDP, density: Float[np.ndarray, "state action"]) -> Float[np.ndarray, "state next"]:
+    """P(s'|s) under the policy; terminal states lead nowhere."""
+    return np.einsum("sa,sat->st", mdp.measure * density, mdp.transitions)
 
 
 def _check_density(mdp: MDP, density: Float[np.ndarray, "state action"]) -> None:
