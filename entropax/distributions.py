@@ -158,6 +158,10 @@ class AbstractContinuous(AbstractDistribution):
     """A distribution over continuous actions, of which an environment takes what is in [-1, 1] and clips the rest."""
 
     @abc.abstractmethod
+    def from_noise(self, noise: Float[Array, " action"]) -> Float[Array, " action"]:
+        """The action that standard normal noise becomes: with such noise of each step's own, a sample."""
+
+    @abc.abstractmethod
     def action_std(self) -> Float[Array, " action"]:
         """Standard deviation of the action that the environment takes, in units of [-1, 1], of each dimension."""
 
@@ -202,7 +206,11 @@ class Normal(AbstractContinuous):
     def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
         """A reparameterised sample and its log-density in nats."""
         noise = jax.random.normal(key, self.mean.shape, self.mean.dtype)
-        return self.mean + jnp.exp(self.log_std) * noise, jnp.sum(_normal_log_density(noise, self.log_std))
+        return self.from_noise(noise), jnp.sum(_normal_log_density(noise, self.log_std))
+
+    def from_noise(self, noise: Float[Array, " action"]) -> Float[Array, " action"]:
+        """Mean + std noise."""
+        return self.mean + jnp.exp(self.log_std) * noise
 
     def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
         """Log-density in nats of a given action."""
@@ -268,6 +276,10 @@ class TanhNormal(AbstractContinuous):
         """A reparameterised action in [-1, 1] and its log-density in nats."""
         action, log_probs = self.reparameterised(jax.random.normal(key, self.mean.shape, self.mean.dtype))
         return action, jnp.sum(log_probs)
+
+    def from_noise(self, noise: Float[Array, " action"]) -> Float[Array, " action"]:
+        """tanh(mean + std noise)."""
+        return self.reparameterised(noise)[0]
 
     def reparameterised(
         self, noise: Float[Array, " action"]

@@ -71,6 +71,10 @@ class DenseNetwork(AbstractNetwork):
         """Maps one example."""
         return _in_turn(self.layers, jax.nn.relu)(x)
 
+    def hidden(self, x: Float[Array, " inputs"]) -> Float[Array, " units"]:
+        """What the last layer is given."""
+        return _hidden(self.layers, jax.nn.relu)(x)
+
     def on_host(self) -> HostFunction:
         """The same map in NumPy."""
         return _in_turn([layer.on_host() for layer in self.layers], lambda x: np.maximum(x, 0))
@@ -85,6 +89,10 @@ class TanhNetwork(AbstractNetwork):
         """Maps one example."""
         return _in_turn(self.layers, jnp.tanh)(x)
 
+    def hidden(self, x: Float[Array, " inputs"]) -> Float[Array, " units"]:
+        """What the last layer is given."""
+        return _hidden(self.layers, jnp.tanh)(x)
+
     def on_host(self) -> HostFunction:
         """The same map in NumPy."""
         return _in_turn([layer.on_host() for layer in self.layers], np.tanh)
@@ -92,12 +100,17 @@ class TanhNetwork(AbstractNetwork):
 
 def _in_turn(layers: Sequence[Callable[[Any], Any]], activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """Layer after layer with an activation between, NumPy or JAX."""
-    *hidden, last = layers
+    hidden, last = _hidden(layers, activation), layers[-1]
+    return lambda x: last(hidden(x))
+
+
+def _hidden(layers: Sequence[Callable[[Any], Any]], activation: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """All layers but the last."""
 
     def apply(x: Any) -> Any:
-        for layer in hidden:
+        for layer in layers[:-1]:
             x = activation(layer(x))
-        return last(x)
+        return x
 
     return apply
 
@@ -133,10 +146,13 @@ class LayerNormNetwork(AbstractNetwork):
 
     def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
         """Maps one example."""
-        *hidden, last = self.layers
-        for layer, norm in zip(hidden, self.norms, strict=True):
+        return self.layers[-1](self.hidden(x))
+
+    def hidden(self, x: Float[Array, " inputs"]) -> Float[Array, " units"]:
+        """What the last layer is given."""
+        for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
             x = jax.nn.relu(norm(layer(x)))
-        return last(x)
+        return x
 
     def on_host(self) -> HostFunction:
         """The same map in NumPy."""

@@ -207,7 +207,7 @@ class Implicit(AbstractContinuous):
     def sample_and_log_prob(self, *, key: Key[Array, ""]) -> tuple[Float[Array, " action"], Float[Array, ""]]:
         """A reparameterised action in [-1, 1], and NaN."""
         noise = jax.random.normal(key, (self.network.noise_size,))
-        return self._action(noise), jnp.full((), jnp.nan)
+        return self.from_noise(noise), jnp.full((), jnp.nan)
 
     def log_prob(self, action: Float[Array, " action"]) -> Float[Array, ""]:
         """NaN: a sampler has no density to be asked for."""
@@ -238,11 +238,12 @@ class Implicit(AbstractContinuous):
         """NaN."""
         return jnp.full((), jnp.nan)
 
-    def _action(self, noise: Float[Array, " action"]) -> Float[Array, " action"]:
+    def from_noise(self, noise: Float[Array, " action"]) -> Float[Array, " action"]:
+        """tanh(f(s, noise))."""
         return jnp.tanh(self.network(jnp.concatenate([self.observation, noise])))
 
     def _draws(self) -> Float[Array, "draw action"]:
-        return jax.vmap(self._action)(jnp.asarray(_noises(self.network.noise_size)))
+        return jax.vmap(self.from_noise)(jnp.asarray(_noises(self.network.noise_size)))
 
 
 class ImplicitActor(AbstractContinuousActor):

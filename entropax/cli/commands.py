@@ -13,6 +13,7 @@ from entropax.cli.baselines import host_environment
 from entropax.cli.diagnose import announce_attribution
 from entropax.envs.listing import action_text, available
 from entropax.errors import EntropaxError
+from entropax.exploration import Exploration
 from entropax.loops.fit import fit
 from entropax.loops.fit import resume as resume_run
 from entropax.loops.host_lane import run_episodes
@@ -34,6 +35,8 @@ class Train(Generic[Algorithm]):
     """Counts of steps, and what to do when numbers break."""
     algorithm: Algorithm
     """The algorithm's settings."""
+    exploration: Exploration
+    """Noise on the actions, and rewards of the learner's own."""
     seeds: int = 1
     """Number of seeds, trained beside one another."""
     root: Path = Path("runs")
@@ -43,7 +46,7 @@ class Train(Generic[Algorithm]):
 def train(flags: Any) -> None:
     """Trains, then prints the verdict."""
     algorithm: AbstractAlgorithm[Any] = flags.algorithm
-    run = fit(algorithm, flags.env, flags.training, seeds=flags.seeds, root=flags.root)
+    run = fit(algorithm, flags.env, flags.training, seeds=flags.seeds, root=flags.root, exploration=flags.exploration)
     _conclude(run)
 
 

@@ -42,10 +42,16 @@ def final_classes(part: type) -> Iterator[type]:
             yield below
 
 
+def _class_of(hint: Any) -> Any:
+    """An abstract part without its parameter, as in `AbstractNoise[Any]`; any other hint as it is."""
+    origin = typing.get_origin(hint)
+    return origin if inspect.isclass(origin) and inspect.isabstract(origin) else hint
+
+
 def _holds(owner: type, part: type) -> bool:
     """Whether a module has a field for an abstract part."""
     hints = typing.get_type_hints(owner)
-    return any(hints[field.name] is part for field in dataclasses.fields(owner))
+    return any(_class_of(hints[field.name]) is part for field in dataclasses.fields(owner))
 
 
 @functools.cache
@@ -75,7 +81,7 @@ def module_rule(info: StructTypeInfo) -> StructConstructorSpec | None:
     hints, help_of = typing.get_type_hints(owner), field_help(owner)
     specs = []
     for field in dataclasses.fields(owner):
-        kind = hints[field.name]
+        kind = _class_of(hints[field.name])
         if inspect.isclass(kind) and inspect.isabstract(kind):
             kind = choices(kind, owner)
         default = vars(info.default)[field.name] if isinstance(info.default, owner) else field.default

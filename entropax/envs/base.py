@@ -101,6 +101,11 @@ class AbstractHostEnvironments(abc.ABC):
     def num_envs(self) -> int:
         """Number of environments stepped together."""
 
+    @property
+    @abc.abstractmethod
+    def time_limit(self) -> int | None:
+        """Most steps that an episode has; None where no limit can be read off the environments."""
+
     @abc.abstractmethod
     def reset(self, *, seed: int) -> np.ndarray:
         """Starts all episodes; returns observations `[envs, observation]`, float32."""

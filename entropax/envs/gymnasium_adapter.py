@@ -11,6 +11,7 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces.utils import flatdim
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
 
 from entropax.envs.base import AbstractHostEnvironments
 from entropax.envs.preflight import check_spaces, preflight
@@ -46,6 +47,22 @@ def spec_of(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]) -> 
     assert isinstance(action, gymnasium.spaces.Box)
     low, high = (tuple(map(float, np.ravel(bound))) for bound in (action.low, action.high))
     return Spec(flatdim(observation), Bounds(low, high))
+
+
+def longest(limits: Sequence[int | None]) -> int | None:
+    """The longest of some time limits; None where one is None."""
+    known = [limit for limit in limits if limit is not None]
+    return max(known) if len(known) == len(limits) else None
+
+
+def _limit(env: gymnasium.Env[Any, Any]) -> int | None:
+    """The shortest limit among an environment's wrappers."""
+    limits: list[int] = []
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, TimeLimit):
+            limits.append(env._max_episode_steps)
+        env = env.env
+    return min(limits, default=None)
 
 
 def taker(space: gymnasium.Space[Any]) -> Callable[[np.ndarray], np.ndarray]:
@@ -107,6 +124,11 @@ class GymnasiumEnvironments(AbstractHostEnvironments):
     def num_envs(self) -> int:
         """Number of environments stepped together."""
         return len(self.envs)
+
+    @property
+    def time_limit(self) -> int | None:
+        """Most steps that an episode has; None where an environment has no `TimeLimit` wrapper."""
+        return longest([_limit(env) for env in self.envs])
 
     def reset(self, *, seed: int) -> np.ndarray:
         """Starts all episodes, environment i from `environment_seed(seed, i)`; returns `[envs, observation]`."""
@@ -173,6 +195,13 @@ class VectorEnvironments(AbstractHostEnvironments):
     def num_envs(self) -> int:
         """Number of environments stepped together."""
         return self.envs.num_envs
+
+    @property
+    def time_limit(self) -> int | None:
+        """Most steps that an episode has; None where the environments are not registered with a limit."""
+        made = self.envs.unwrapped
+        specs = made.get_attr("spec") if isinstance(made, SyncVectorEnv | AsyncVectorEnv) else [self.envs.spec]
+        return longest([None if spec is None else spec.max_episode_steps for spec in specs])
 
     def observation(self, batch: Any) -> np.ndarray:
         """A copy as `[envs, observation]`, float32."""

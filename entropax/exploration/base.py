@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.types import Spec, Transition
+from entropax.errors import EntropaxError
+from entropax.types import Categories, Spec, Transition
 
 State = TypeVar("State")
 
@@ -18,7 +19,7 @@ class AbstractNoise(eqx.Module, Generic[State]):
 
     @abc.abstractmethod
     def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
+        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
     ) -> State:
         """The memory before the first step.
 
@@ -26,8 +27,11 @@ class AbstractNoise(eqx.Module, Generic[State]):
             algorithm: who learns.
             learner: its state.
             spec: of the environment.
-            horizon: most steps that an episode has.
+            horizon: most steps that an episode has; None where the environment sets no limit.
             key: of what is drawn.
+
+        Raises:
+            EntropaxError: the noise does not fit the environment or the policy.
         """
 
     @abc.abstractmethod
@@ -63,7 +67,7 @@ class Policy(AbstractNoise[tuple[()]]):
     """The policy as it is: actions are drawn from it."""
 
     def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
+        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
     ) -> tuple[()]:
         """Nothing."""
         return ()
@@ -97,6 +101,21 @@ class NoBonus(AbstractBonus[tuple[()]]):
     def rewarded(self, state: tuple[()], steps: Transition) -> tuple[Float[Array, " envs"], tuple[()]]:
         """The rewards of the environment."""
         return steps.reward, ()
+
+
+def dimensions(noise: AbstractNoise[Any], spec: Spec) -> int:
+    """How many numbers an action is, for noise to be added to them.
+
+    Raises:
+        EntropaxError: actions are categories.
+    """
+    if isinstance(spec.action, Categories):
+        raise EntropaxError(
+            f"{type(noise).__name__} is noise on numbers, but the actions are one of {spec.action.count} categories, "
+            "which have no neighbourhood. Leave the noise out, so that the policy explores by its own draws, or take "
+            "an environment with bounds from `entropax envs`."
+        )
+    return spec.action.size
 
 
 def around(mode: Float[Array, " action"], noise: Float[Array, " action"]) -> Float[Array, " action"]:

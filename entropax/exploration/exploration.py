@@ -56,7 +56,7 @@ class Exploration(eqx.Module):
         algorithm: AbstractAlgorithm[Any],
         learner: Any,
         spec: Spec,
-        horizon: int,
+        horizon: int | None,
         copies: int,
         *,
         key: Key[Array, ""],
@@ -67,7 +67,7 @@ class Exploration(eqx.Module):
             algorithm: who learns.
             learner: its state.
             spec: of the environment.
-            horizon: most steps that an episode has.
+            horizon: most steps that an episode has; None where the environment sets no limit.
             copies: of the environment.
             key: of what is drawn.
         """

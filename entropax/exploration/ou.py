@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
-from entropax.exploration.base import AbstractNoise, around
+from entropax.exploration.base import AbstractNoise, around, dimensions
 from entropax.temperature.checks import holds, require_positive
-from entropax.types import Spec, continuous
+from entropax.types import Spec
 
 
 class OU(AbstractNoise[Float[Array, " action"]]):
@@ -49,10 +49,10 @@ class OU(AbstractNoise[Float[Array, " action"]]):
         return float(np.sqrt(squares.mean()))
 
     def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
+        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
     ) -> Float[Array, " action"]:
         """Begins with x = 0."""
-        return jnp.zeros(continuous(spec).size, jnp.float32)
+        return jnp.zeros(dimensions(self, spec), jnp.float32)
 
     def act(
         self,

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.exploration.base import AbstractNoise, around
+from entropax.exploration.base import AbstractNoise, around, dimensions
 from entropax.policies import AbstractActor
 from entropax.temperature.checks import require_positive
-from entropax.types import Spec, continuous
+from entropax.types import Spec
 
 
 class ParameterNoiseState(eqx.Module):
@@ -48,10 +48,10 @@ class ParameterNoise(AbstractNoise[ParameterNoiseState]):
             require_positive("ParameterNoise", name, vars(self)[name], "Without noise nothing is explored: try 0.1.")
 
     def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
+        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
     ) -> ParameterNoiseState:
         """The first episode's policy. Raises EntropaxError where actions are not continuous."""
-        continuous(spec)
+        dimensions(self, spec)
         return _perturbed(algorithm.actor(learner), jnp.asarray(self.initial_sigma, jnp.float32), key)
 
     def act(

@@ -6,9 +6,9 @@ import jax
 from jaxtyping import Array, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.exploration.base import AbstractNoise, around
+from entropax.exploration.base import AbstractNoise, around, dimensions
 from entropax.temperature.checks import require_positive
-from entropax.types import Spec, continuous
+from entropax.types import Spec
 
 
 class White(AbstractNoise[tuple[()]]):
@@ -25,10 +25,10 @@ class White(AbstractNoise[tuple[()]]):
         require_positive("White", "sigma", self.sigma, "Without noise nothing is explored: try 0.1.")
 
     def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int, *, key: Key[Array, ""]
+        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
     ) -> tuple[()]:
         """Nothing: this noise has no memory. Raises EntropaxError where actions are not continuous."""
-        continuous(spec)
+        dimensions(self, spec)
         return ()
 
     def act(

@@ -1,4 +1,4 @@
-"""Seeds on Gymnasium environments: act and step in NumPy, update in one compiled program for all seeds of the lane.
+"""Seeds on Gymnasium environments: step in NumPy, update in one compiled program for all seeds of the lane.
 
 The order within a seed is strict: an action comes from the newest parameters, and a batch from all steps so far, unless
 `acting="overlapped"`, which acts one round of updates late so that acting too hides behind the update. Batches are
@@ -20,7 +20,9 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot, snapshots
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import AbstractHostEnvironments
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.devices import JaxDevice, over_seeds
+from entropax.loops.host_acting import AbstractActing, InNumPy, Mirror, WithNoise
 from entropax.loops.host_seed import HostSeed
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
@@ -43,6 +45,7 @@ class HostLane(AbstractLane):
         training: Training,
         seeds: tuple[int, ...],
         device: JaxDevice,
+        exploration: Exploration = PLAIN,
     ):
         data = algorithm.data()
         training = training.fed_by(data)
@@ -57,13 +60,20 @@ class HostLane(AbstractLane):
         batched = functools.partial(over_seeds, seeds=len(seeds))
         learner = jax.jit(batched(lambda key: algorithm.init(self.spec, key=jax.random.fold_in(key, 0))))(self._keys)
         self._leaves, self._structure = jax.tree.flatten(learner)
-        self._mirror = _Mirror(jax.tree.map(np.array, jax.vmap(algorithm.actor)(learner)))
+        self._acting = self._make_acting(exploration, learner)
         self._previous = jax.vmap(algorithm.actor)(jax.tree.map(jnp.copy, learner))
         self._names = self._metric_names()
         self._sums = jax.device_put(jnp.zeros((len(seeds), len(self._names)), jnp.float32), device)
-        self._program = jax.jit(batched(self._round), donate_argnums=(0, 1))
+        # Noise acts with the learner of before an update that is under way, so that one is not overwritten.
+        donated = (0, 1) if exploration.plain() else (1,)
+        self._program = jax.jit(batched(self._round), donate_argnums=donated)
         self._measure = jax.jit(batched(self._measures))
         self._flat_actor: Array | None = None
+
+    def _make_acting(self, exploration: Exploration, learner: Any) -> AbstractActing:
+        if exploration.plain():
+            return InNumPy(jax.tree.map(np.array, jax.vmap(self.algorithm.actor)(learner)))
+        return WithNoise(self.algorithm, exploration, learner, self._keys, self.workers[0])
 
     @property
     def _learner(self) -> Any:
@@ -123,9 +133,7 @@ class HostLane(AbstractLane):
             launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
             if launched:
                 self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)
-            for worker, policy in zip(self.workers, self._mirror.policies, strict=True):
-                for _ in range(self.training.train_every):
-                    worker.step(policy)
+            self._acting.steps(self.workers, self.training.train_every)
             if self.training.acting == "overlapped":
                 self._refresh()
             if not launched:
@@ -148,9 +156,9 @@ class HostLane(AbstractLane):
         self._leaves, self._sums, self._flat_actor = self._program(self._leaves, self._sums, *inputs)
 
     def _refresh(self) -> None:
-        """Copies the newest parameters to the host, waiting for the update that makes them."""
+        """Hands the newest parameters to who acts."""
         if self._flat_actor is not None:
-            self._mirror.copy(np.asarray(self._flat_actor))
+            self._acting.hand(self._leaves, self._flat_actor)
             self._flat_actor = None
 
     def collect(self) -> Sums:
@@ -195,7 +203,7 @@ class HostLane(AbstractLane):
         """Mean return and length of deterministic episodes from fixed starts."""
         results = [
             run_episodes(self.evaluation, policy.mode, episodes, seed + 2**31)
-            for policy, seed in zip(_Mirror(self.actor()).policies, self.seeds, strict=True)
+            for policy, seed in zip(Mirror(self.actor()).policies, self.seeds, strict=True)
         ]
         returns, lengths = np.array([np.mean(r, axis=1) for r in results], np.float32).T
         return returns, lengths
@@ -205,11 +213,13 @@ class HostLane(AbstractLane):
         tree = {"leaves": jax.device_get(self._leaves), "previous": jax.device_get(self._previous)}
         stored = [worker.save() for worker in self.workers]
         meta = {"rounds": self.rounds, "workers": [meta for _, meta in stored]}
-        return {**tree, "replay": [arrays for arrays, _ in stored]}, meta
+        return {**tree, "replay": [arrays for arrays, _ in stored], "noise": self._acting.save()}, meta
 
     def like(self, meta: dict[str, Any]) -> Any:
         """Shapes of what `save` gave."""
-        learner = jax.eval_shape(lambda: {"leaves": self._leaves, "previous": self._previous})
+        learner = jax.eval_shape(
+            lambda: {"leaves": self._leaves, "previous": self._previous, "noise": self._acting.save()}
+        )
         return {**learner, "replay": [w.like(m) for w, m in zip(self.workers, meta["workers"], strict=True)]}
 
     def load(self, tree: Any, meta: dict[str, Any]) -> None:
@@ -217,7 +227,7 @@ class HostLane(AbstractLane):
         self.rounds = meta["rounds"]
         self._leaves = jax.device_put(tree["leaves"], self.device)
         self._previous = jax.device_put(tree["previous"], self.device)
-        self._mirror = _Mirror(self.actor())
+        self._acting.load(tree["noise"], self._leaves, self.actor())
         self._flat_actor = None
         for worker, arrays, one in zip(self.workers, tree["replay"], meta["workers"], strict=True):
             worker.load(jax.tree.map(np.asarray, arrays), one)
@@ -227,26 +237,6 @@ class HostLane(AbstractLane):
         for worker in self.workers:
             worker.environments.close()
         self.evaluation.close()
-
-
-class _Mirror:
-    """The actors on the host: NumPy views into one buffer a seed, so that a copy is one assignment."""
-
-    def __init__(self, actors: AbstractActor):
-        leaves, structure = jax.tree.flatten(actors)
-        seeds = leaves[0].shape[0]
-        self._buffer = np.concatenate([leaf.reshape(seeds, -1) for leaf in leaves], axis=1)
-        ends = np.cumsum([0] + [leaf[0].size for leaf in leaves])
-
-        def views(row: np.ndarray) -> AbstractActor:
-            parts = zip(leaves, ends[:-1], ends[1:], strict=True)
-            return jax.tree.unflatten(structure, [row[a:b].reshape(leaf.shape[1:]) for leaf, a, b in parts])
-
-        self.policies = [views(row).on_host() for row in self._buffer]
-
-    def copy(self, flat: np.ndarray) -> None:
-        """Takes in raveled actors `[seeds, parameters]`."""
-        self._buffer[...] = flat
 
 
 def run_episodes(

@@ -32,6 +32,8 @@ class HostSeed:
         self.sums = dict(_NOTHING)
         self._running = dict(_NOTHING)
         self._restarts = 0
+        # Of the newest step: whether it was one of an episode, and whether the next one is an episode's first.
+        self.counted = np.ones(environments.num_envs, np.bool_)
         # What the learner is told of the run.
         self.mean_return = np.float32(np.nan)
         self.starts = np.zeros((STARTS, environments.spec.observation_size), np.float32)
@@ -43,6 +45,7 @@ class HostSeed:
         self.observation = self.environments.reset(seed=self.seed + 1_000_003 * self._restarts)
         n = self.environments.num_envs
         self._return, self._length = np.zeros(n, np.float64), np.zeros(n, np.int64)
+        self.began = np.ones(n, np.bool_)
 
     def _keep_starts(self, observations: np.ndarray) -> None:
         """Keeps the newest 256 first observations of episodes; until there are as many, they are repeated."""
@@ -53,13 +56,14 @@ class HostSeed:
 
     def step_randomly(self) -> None:
         """One step of uniform actions."""
-        self._step(self.actions.uniform_on_host(self.generator, len(self.observation)))
+        self.take(self.actions.uniform_on_host(self.generator, len(self.observation)))
 
     def step(self, policy: HostPolicy) -> None:
         """One step of the policy's actions."""
-        self._step(policy.sample(self.observation, self.generator))
+        self.take(policy.sample(self.observation, self.generator))
 
-    def _step(self, action: np.ndarray) -> None:
+    def take(self, action: np.ndarray) -> None:
+        """One step of these actions, `[envs, action]`."""
         step = self.environments.step(self.actions.to_environment(action))
         rows = pack(transition(self.observation, action, step))
         finite = np.isfinite(rows).all(-1)
@@ -69,6 +73,7 @@ class HostSeed:
         self._length += step.valid
         self.observation = step.observation
         ended = step.terminated | step.truncated
+        self.counted, self.began = step.valid, ended
         if ended.any():
             total = self._return[ended].sum()
             self._running["rollout/return_sum"] += float(total)

@@ -44,6 +44,20 @@ CASES = {
         (*TRAIN, "algorithm.temperature:fixed", "--algorithm.temperature.alpha", "-1"),
         "alpha must be finite and above 0, got -1.0.",
     ),
+    "noise of no size": ((*TRAIN, "exploration.noise:pink", "--exploration.noise.sigma", "0"), "try 0.3."),
+    "noise on policy": (
+        ("train", "ppo", "--env", "Pendulum-v1", "exploration.noise:white"),
+        "take an algorithm that learns off policy, such as SAC or TD3.",
+    ),
+    "noise on categories": (
+        ("train", "discrete-soft-q", "--env", "CartPole-v1", "exploration.noise:ou"),
+        "OU is noise on numbers, but the actions are one of 2 categories",
+    ),
+    "coloured over no horizon": (
+        ("train", "sac", "--env", "tests/Endless-v0", "exploration.noise:pink"),
+        "take noise that needs none: OU or Repeated.",
+    ),
+    "a bonus on the host": ((*TRAIN, "exploration.bonus:counts"), "Leave the bonus out"),
     "resume nothing": (("resume", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),
@@ -76,12 +90,18 @@ class Unbounded(gymnasium.Env):
         return np.zeros(2, np.float32), 0.0, False, False, {}
 
 
+class Endless(Unbounded):
+    action_space = gymnasium.spaces.Box(-1, 1, (1,), np.float32)
+
+
 @pytest.fixture(autouse=True)
 def empty_folder(tmp_path, monkeypatch):
-    gymnasium.register("tests/Unbounded-v0", Unbounded)
+    for task in (Unbounded, Endless):
+        gymnasium.register(f"tests/{task.__name__}-v0", task)
     monkeypatch.chdir(tmp_path)
     yield tmp_path
-    del gymnasium.registry["tests/Unbounded-v0"]
+    for task in (Unbounded, Endless):
+        del gymnasium.registry[f"tests/{task.__name__}-v0"]
 
 
 def refused(capsys, *arguments):

@@ -27,6 +27,9 @@ from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.cli.landscape import Landscape
 from entropax.cli.reproduce import Reproduce, ReproduceCollapse
+from entropax.exploration import AbstractBonus, AbstractNoise, Exploration
+from entropax.exploration.lengths import AbstractLengths
+from entropax.exploration.processes import AbstractProcess
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -46,6 +49,10 @@ PARTS = (
     AbstractObjective,
     AbstractBand,
     AbstractSchedule,
+    AbstractNoise,
+    AbstractBonus,
+    AbstractProcess,
+    AbstractLengths,
 )
 FLAGS = (
     commands.Train,
@@ -77,6 +84,7 @@ OWNERS = [
     PPO,
     A2C,
     Training,
+    Exploration,
     *FLAGS,
     *(owner for part in PARTS for owner in final_classes(part)),
 ]
@@ -104,7 +112,7 @@ def test_help_says_what_the_command_does_and_names_every_flag(flags, capsys):
     out = shown(capsys, *name, "--help")
     assert " ".join((inspect.getdoc(flags) or "").split()) in out
     for field, text in field_help(flags).items():
-        if field not in ("training", "algorithm"):
+        if field not in ("training", "algorithm", "exploration"):
             assert text in out
 
 

@@ -341,3 +341,24 @@ def test_categories_are_shifted_to_where_a_discrete_space_begins(environments):
     np.testing.assert_array_equal(step.observation, [[5.0], [7.0]])
     np.testing.assert_array_equal(step.reward, [5.0, 7.0])
     made.close()
+
+
+def limited(*limits):
+    return [lambda limit=limit: gymnasium.make("Pendulum-v1", max_episode_steps=limit) for limit in limits]
+
+
+@pytest.mark.parametrize(
+    ("make", "limit"),
+    [
+        (lambda: GymnasiumEnvironments([env() for env in limited(30, 50)]), 50),
+        (lambda: GymnasiumEnvironments([gymnasium.wrappers.TimeLimit(Counting(0), 9)]), 9),
+        (lambda: GymnasiumEnvironments([Counting(0), gymnasium.wrappers.TimeLimit(Counting(0), 9)]), None),
+        (lambda: adapt(SyncVectorEnv(limited(30, 50))), 50),
+        (lambda: adapt(gymnasium.make_vec("Pendulum-v1", 2, vectorization_mode="sync")), 200),
+        (lambda: adapt(vector(AutoresetMode.SAME_STEP)), None),
+    ],
+)
+def test_the_time_limit_is_the_longest_that_an_episode_has(make, limit):
+    environments = make()
+    assert environments.time_limit == limit
+    environments.close()

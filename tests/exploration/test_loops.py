@@ -138,9 +138,3 @@ def test_noise_on_a_learner_of_its_own_actions_is_refused():
     with pytest.raises(EntropaxError, match=r"PPO learns from actions .* off policy, such as SAC"):
         begin(PPO(), make("entropax/Pendulum-v0"), TRAINING, Exploration(White(0.1)), key=jax.random.key(0))
     Exploration(bonus=Counts()).check(PPO())
-
-
-def test_a_host_environment_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(EntropaxError, match=r"Pendulum-v1 runs on the host.*entropax envs"):
-        fit(SMALL, "Pendulum-v1", LOOP, root=tmp_path, progress=False, exploration=Exploration(Pink()))
-    assert list(tmp_path.iterdir()) == []

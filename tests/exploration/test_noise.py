@@ -5,15 +5,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax import OU, SAC, TD3, Dense, ParameterNoise, Pink, White
+from entropax import GSDE, OU, SAC, TD3, Dense, ParameterNoise, Pink, Repeated, ThroughPolicy, White
 from entropax.errors import EntropaxError
-from entropax.exploration import Policy
-from entropax.exploration.pink import coloured
+from entropax.exploration import Every, Held, Policy
+from entropax.exploration.processes import coloured
 from entropax.types import Bounds, Categories, Spec
 
 SPEC = Spec(3, Bounds((-2.0, 0.0), (2.0, 1.0)))
 HORIZON = 50
-NOISES = [Policy(), White(0.2), OU(0.2), Pink(0.2), ParameterNoise()]
+NOISES = [
+    *(Policy(), White(0.2), OU(0.2), Pink(0.2), ParameterNoise(), Repeated(0.2), GSDE()),
+    *(ThroughPolicy(), ThroughPolicy(Held(Every(2)))),
+]
 ORIGIN = jnp.zeros(3)
 
 
@@ -48,7 +51,7 @@ def at_origin(noise, learner, horizon, episodes):
     return np.asarray(jax.jit(jax.vmap(lambda key: episode(noise, learner, observations, key)[0]))(keys))
 
 
-@pytest.mark.parametrize("noise", NOISES, ids=lambda noise: type(noise).__name__)
+@pytest.mark.parametrize("noise", NOISES, ids=str)
 @pytest.mark.parametrize("algorithm", [SAC(torso=Dense((8,))), TD3(torso=Dense((8,)))], ids=["sac", "td3"])
 def test_the_contract(noise, algorithm):
     """Actions lie in [-1, 1], memory keeps its type, and copies are independent of one another."""
@@ -197,8 +200,8 @@ def test_what_is_no_noise_is_refused(build, words):
         build()
 
 
-@pytest.mark.parametrize("noise", NOISES[1:], ids=lambda noise: type(noise).__name__)
+@pytest.mark.parametrize("noise", NOISES[1:], ids=str)
 def test_noise_on_an_index_is_refused(noise, learner):
     sac, state = learner
-    with pytest.raises(EntropaxError, match="one of 4 categories"):
+    with pytest.raises(EntropaxError, match=f"{type(noise).__name__} .*one of 4 categories"):
         noise.init(sac, state, Spec(3, Categories(4)), HORIZON, key=jax.random.key(0))
