@@ -34,10 +34,12 @@ class A2CState(eqx.Module):
 
 
 class A2C(AbstractAlgorithm[A2CState]):
-    """Advantage actor-critic for continuous actions: one gradient step on each short rollout.
+    """Advantage actor-critic: one gradient step on each short rollout.
+
+    Actions may be continuous or a finite set.
 
     Raises:
-        EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
+        EntropaxError: a setting is out of its range.
 
     Example:
         >>> A2C(num_steps=8).data()
@@ -57,7 +59,7 @@ class A2C(AbstractAlgorithm[A2CState]):
     max_grad_norm: float = 0.5
     """Norm to which the gradient of actor and critic together is cut."""
     policy: AbstractPolicy = TanhGaussian()
-    """The kind of policy."""
+    """The kind of policy of continuous actions; of a finite set it is the softmax of this one's torso."""
     torso: AbstractTorso = Orthogonal()
     """Shape of the critic's hidden layers."""
     num_steps: int = eqx.field(default=5, static=True)

@@ -1,4 +1,4 @@
-"""What learners from rollouts share: two kinds of policy, advantages of a rollout, and the loss of actor and critic."""
+"""What learners from rollouts share: kinds of policy, advantages of a rollout, and the loss of actor and critic."""
 
 import abc
 from collections.abc import Callable
@@ -14,17 +14,19 @@ from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal, StateValue
 from entropax.ops import generalised_advantages, regularised_loss, temporal_difference
 from entropax.optimiser import Rate
-from entropax.policies import AbstractActor, Actor, GaussianActor, WithLogStd
+from entropax.policies import AbstractActor, Actor, CategoricalActor, GaussianActor, WithLogStd
 from entropax.temperature.checks import holds, require_positive
-from entropax.types import Metrics, Spec, Transition, continuous
+from entropax.types import Bounds, Metrics, Spec, Transition, continuous
 
 
 class AbstractPolicy(eqx.Module):
-    """Which distribution over actions an actor is."""
+    """Which distribution over continuous actions an actor is; of a finite set of actions there is one kind."""
+
+    torso: eqx.AbstractVar[AbstractTorso]
 
     @abc.abstractmethod
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> AbstractActor:
-        """Draws an actor."""
+        """Draws an actor of continuous actions."""
 
 
 class TanhGaussian(AbstractPolicy):
@@ -70,10 +72,18 @@ class ActorCritic(eqx.Module):
 
 
 def actor_critic(policy: AbstractPolicy, torso: AbstractTorso, spec: Spec, *, key: Key[Array, ""]) -> ActorCritic:
-    """Draws a policy, and a critic of its own torso."""
+    """Draws a policy, and a critic of its own torso.
+
+    Where actions are a finite set, the policy is the softmax of as many outputs of its torso, whatever it is of
+    continuous ones.
+    """
     actor_key, critic_key = jax.random.split(key)
     critic = StateValue(torso.init(spec.observation_size, 1, key=critic_key))
-    return ActorCritic(policy.init(spec, key=actor_key), critic)
+    if isinstance(spec.action, Bounds):
+        return ActorCritic(policy.init(spec, key=actor_key), critic)
+    count = spec.action.count
+    logits = policy.torso.init(spec.observation_size, count, key=actor_key)
+    return ActorCritic(CategoricalActor(logits, count), critic)
 
 
 class Experience(NamedTuple):

@@ -67,10 +67,12 @@ class PPOState(eqx.Module):
 
 
 class PPO(AbstractAlgorithm[PPOState]):
-    """Proximal policy optimisation for continuous actions: several epochs over each rollout, the policy kept near.
+    """Proximal policy optimisation: several epochs over each rollout, the policy kept near the one that acted.
+
+    Actions may be continuous or a finite set.
 
     Raises:
-        EntropaxError: a setting is out of its range, or the environment's actions are not continuous.
+        EntropaxError: a setting is out of its range.
 
     Example:
         >>> PPO(num_steps=512, discount=0.9).data()
@@ -94,7 +96,7 @@ class PPO(AbstractAlgorithm[PPOState]):
     advantages: AbstractAdvantages = Standardised()
     """What becomes of a minibatch's advantages."""
     policy: AbstractPolicy = TanhGaussian()
-    """The kind of policy."""
+    """The kind of policy of continuous actions; of a finite set it is the softmax of this one's torso."""
     torso: AbstractTorso = Orthogonal()
     """Shape of the critic's hidden layers."""
     num_steps: int = eqx.field(default=2048, static=True)

@@ -4,6 +4,7 @@ Observations, final observations and rewards that leave this file are copies in 
 an environment writes again.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, final
 
@@ -41,9 +42,14 @@ def flattener(space: gymnasium.Space[Any], leading: int) -> Callable[[Any], np.n
 
 
 def spec_of(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]) -> Spec:
-    """The spec of one environment whose spaces `check_spaces` has accepted; bounds are in environment units."""
+    """The spec of one environment whose spaces `check_spaces` has accepted; bounds are in environment units.
+
+    The choices of a MultiDiscrete are one: each combination of them is an action, numbered as `taker` reads it.
+    """
     if isinstance(action, gymnasium.spaces.Discrete):
         return Spec(flatdim(observation), Categories(int(action.n)))
+    if isinstance(action, gymnasium.spaces.MultiDiscrete):
+        return Spec(flatdim(observation), Categories(math.prod(int(count) for count in action.nvec.flat)))
     assert isinstance(action, gymnasium.spaces.Box)
     low, high = (tuple(map(float, np.ravel(bound))) for bound in (action.low, action.high))
     return Spec(flatdim(observation), Bounds(low, high))
@@ -69,15 +75,21 @@ def taker(space: gymnasium.Space[Any]) -> Callable[[np.ndarray], np.ndarray]:
     """Makes the function from actions as `Spec.action` gives them to actions as environments take them.
 
     Args:
-        space: The space of one environment's action: a Box, or a Discrete, whose first action need not be 0.
+        space: The space of one environment's action: a Box, or a Discrete or MultiDiscrete, which need not begin at 0.
 
     Returns:
         A function of `[envs, action]` in the environment's units, or of integers `[envs]`, to a fresh array of the
-        space's shape and dtype within its bounds: environments may keep or change it.
+        space's shape and dtype within its bounds: environments may keep or change it. Of a MultiDiscrete the integer
+        counts combinations, the last choice fastest: the digits of its mixed radix are the choices.
     """
     if isinstance(space, gymnasium.spaces.Discrete):
         start = space.start
         return lambda actions: start + actions.astype(space.dtype)
+    if isinstance(space, gymnasium.spaces.MultiDiscrete):
+        counts, starts = space.nvec.ravel(), space.start
+        return lambda actions: (
+            starts + np.stack(np.unravel_index(actions, counts), axis=-1).reshape(-1, *space.shape)
+        ).astype(space.dtype)
     assert isinstance(space, gymnasium.spaces.Box)
     low, high, shape, dtype = space.low, space.high, space.shape, space.dtype
     return lambda actions: np.minimum(np.maximum(actions.reshape(-1, *shape), low), high).astype(dtype)

@@ -1,5 +1,6 @@
 """What must hold of a Gymnasium environment before hours are spent on it."""
 
+import math
 from typing import Any
 
 import gymnasium
@@ -11,6 +12,8 @@ HUGE_BOUND = 1e3
 """Action bounds beyond this are reported: a first policy explores the whole box."""
 UNEVEN_RATIO = 10.0
 """Largest ratio of half-widths, and of |low| to |high|, that goes unreported."""
+MOST_JOINT_ACTIONS = 4096
+"""Combinations of a MultiDiscrete's choices that are taken as one finite set: each has a logit, or a Q, of its own."""
 
 
 def preflight(env: gymnasium.Env[Any, Any]) -> list[str]:
@@ -39,8 +42,8 @@ def preflight(env: gymnasium.Env[Any, Any]) -> list[str]:
 
 def _one_action(space: gymnasium.Space[Any]) -> Any:
     """The middle of a box, or the first of a finite set."""
-    if isinstance(space, gymnasium.spaces.Discrete):
-        return space.start
+    if isinstance(space, gymnasium.spaces.Discrete | gymnasium.spaces.MultiDiscrete):
+        return space.start.copy()
     assert isinstance(space, gymnasium.spaces.Box)
     return ((space.low.astype(np.float64) + space.high) / 2).astype(space.dtype)
 
@@ -56,10 +59,12 @@ def _check_action_space(space: gymnasium.Space[Any]) -> list[str]:
         if space.n < 2:
             raise EntropaxError("The action space is Discrete(1): there is nothing to decide. Check how it is made.")
         return []
+    if isinstance(space, gymnasium.spaces.MultiDiscrete):
+        return _check_choices(space)
     if not isinstance(space, gymnasium.spaces.Box):
         raise EntropaxError(
-            f"The action space is {type(space).__name__}: policies here choose from a Box or a Discrete. Make one of "
-            "these of it with a gymnasium.ActionWrapper."
+            f"The action space is {type(space).__name__}: policies here choose from a Box, a Discrete or a "
+            "MultiDiscrete. Make one of these of it with a gymnasium.ActionWrapper."
         )
     if not np.issubdtype(space.dtype, np.floating):
         raise EntropaxError(
@@ -81,6 +86,19 @@ def _check_action_space(space: gymnasium.Space[Any]) -> list[str]:
             "its density is infinite. Remove that action, or give it a width."
         )
     return _bound_warnings(space.low.astype(np.float64).ravel(), space.high.astype(np.float64).ravel())
+
+
+def _check_choices(space: gymnasium.spaces.MultiDiscrete) -> list[str]:
+    joint = math.prod(int(count) for count in space.nvec.flat)
+    if joint < 2:
+        raise EntropaxError(f"The action space is {space}: there is nothing to decide. Check how it is made.")
+    if joint > MOST_JOINT_ACTIONS:
+        raise EntropaxError(
+            f"The action space is {space}, {joint:,} actions jointly: each would have a logit or a Q of its own, and "
+            f"{MOST_JOINT_ACTIONS:,} are the most. Offer fewer choices with a gymnasium.ActionWrapper, or a float Box "
+            "whose entries the environment rounds."
+        )
+    return []
 
 
 def _bound_warnings(low: np.ndarray, high: np.ndarray) -> list[str]:

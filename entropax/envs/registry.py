@@ -2,19 +2,22 @@
 
 import dataclasses
 import difflib
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 
-from entropax.envs import acrobot, obstacle2d, quadrotor, toy, vehicle
+from entropax.envs import acrobot, deep_sea, gridworld, obstacle2d, quadrotor, toy, vehicle
 from entropax.envs.acrobot import MAX_SPEEDS, Acrobot
 from entropax.envs.base import AbstractDynamics, AbstractHostEnvironments, Episodes
 from entropax.envs.cartpole import CartPole
 from entropax.envs.cartpole_swingup import CartpoleSwingup, CartpoleSwingupSparse
 from entropax.envs.deceptive_maze import DeceptiveMaze
+from entropax.envs.deep_sea import DeepSea
 from entropax.envs.drawing import Picture
+from entropax.envs.gridworld import Gridworld
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
 from entropax.envs.mountain_car import MountainCarContinuous
 from entropax.envs.obstacle2d import Obstacle2D
@@ -98,6 +101,24 @@ def _quadrotor(size: int) -> Bounds:
     return Bounds(tuple(-bound for bound in high), high)
 
 
+def _one_hot(size: int) -> Bounds:
+    """The box of an observation that is all 0 but for one entry."""
+    return Bounds((0.0,) * size, (1.0,) * size)
+
+
+def _deep_sea(size: int) -> Task:
+    """Deep sea of `size` rows, solved where nine episodes of ten or more find the treasure."""
+    return Task(
+        f"entropax/DeepSea{size}-v0",
+        f"deep sea of bsuite, {size} rows: one path pays",
+        size,
+        _one_hot(size**2),
+        lambda: DeepSea(size),
+        solved=0.9,
+        picture=Picture(functools.partial(deep_sea.draw, size=size), 4),
+    )
+
+
 def _within_time(picture: Picture) -> Picture:
     """The picture of a task within `TerminalTimeLimit`."""
     return Picture(lambda state: picture.draw(state.task), picture.frames_per_second)
@@ -170,11 +191,22 @@ TASKS: dict[str, Task] = {
             DeceptiveMaze,
             solved=10.0,
         ),
+        _deep_sea(10),
+        _deep_sea(20),
+        Task(
+            "entropax/Gridworld-v0",
+            "corridor, small reward near, large one far",
+            100,
+            _one_hot(gridworld.HEIGHT * gridworld.WIDTH),
+            Gridworld,
+            solved=0.9,
+            picture=Picture(gridworld.draw, 5),
+        ),
         Task(
             "entropax/Toy-v0",
             "two decisions, the first misled by entropy",
             2,
-            Bounds((0.0,) * 6, (1.0,) * 6),
+            _one_hot(6),
             Toy,
             picture=Picture(toy.draw, 1),
         ),

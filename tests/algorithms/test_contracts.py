@@ -40,6 +40,7 @@ from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBat
 from entropax.algorithms.ppo import AsEstimated
 from entropax.errors import EntropaxError
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
+from entropax.policies import CategoricalActor
 from entropax.replay import pack
 from entropax.runs import from_config, to_config
 from entropax.temperature import (
@@ -112,11 +113,18 @@ VARIANTS = {
     "a2c": A2C(num_steps=BATCH, **ON_POLICY),
     "discrete-soft-q": DiscreteSoftQ(torso=SMALL, batch_size=BATCH, critic_learning_rate=1e-3),
 }
+CHOOSING = {
+    "ppo, choosing": PPO(num_steps=BATCH, epochs=2, minibatches=4, clip=0.1, **ON_POLICY),
+    "a2c, choosing": A2C(num_steps=BATCH, gae_lambda=0.9, **ON_POLICY),
+}
+"""Of the algorithms that take either kind of actions: on a finite set."""
+VARIANTS |= CHOOSING
 
 
 def spec_of(algorithm: AbstractAlgorithm) -> Spec:
     """An environment that suits an algorithm."""
-    return CATEGORIES if isinstance(algorithm, DiscreteSoftQ) else SPEC
+    choosing = any(algorithm is one for one in CHOOSING.values())
+    return CATEGORIES if choosing or isinstance(algorithm, DiscreteSoftQ) else SPEC
 
 
 def random_batch(*shape: int, spec: Spec = SPEC, seed: int = 0) -> Transition:
@@ -248,7 +256,7 @@ def test_the_key_decides(case):
     assert any(changed) != isinstance(case.algorithm, A2C | DDPG | DiscreteSoftQ)
 
 
-@pytest.mark.parametrize("name", ["ppo", "a2c"])
+@pytest.mark.parametrize("name", ["ppo", "a2c", *CHOOSING])
 def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case, key = Case(VARIANTS[name]), jax.random.key(3)
 
@@ -258,7 +266,7 @@ def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(na
     settings = np.array([[0.9, 0.9, 1e-3, 0.0, 0.5, 0.5], [0.5, 0.9, 1e-3, 0.1, 0.2, 0.1], [0.9, 0.1, 3e-3, 0.0, 1, 9]])
     batched = jax.tree.map(lambda x: jnp.full(3, x), case.algorithm)
     batched = eqx.tree_at(swept, batched, tuple(jnp.asarray(settings.T, jnp.float32)))
-    together = jax.jit(jax.vmap(lambda a: a.update(SPEC, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
+    together = jax.jit(jax.vmap(lambda a: a.update(case.spec, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
     for index in range(3):
         single = eqx.tree_at(swept, case.algorithm, tuple(float(x) for x in settings[index]))
         alone, _ = case.update(single, case.state, case.batch, key)
@@ -346,7 +354,11 @@ def test_settings_out_of_range_are_refused(settings, word):
         SAC(**settings)
 
 
-def test_each_algorithm_refuses_the_other_kind_of_actions(case):
+def test_each_algorithm_but_those_on_policy_refuses_the_other_kind_of_actions(case):
     discrete = case.spec is CATEGORIES
+    if isinstance(case.algorithm, PPO | A2C):
+        actor = case.algorithm.actor(case.state)
+        assert isinstance(actor, CategoricalActor) == discrete
+        return
     with pytest.raises(EntropaxError, match="a finite set" if discrete else "continuous"):
         case.algorithm.init(SPEC if discrete else CATEGORIES, key=jax.random.key(0))

@@ -13,7 +13,7 @@ from entropax.algorithms.on_policy import experience, gradient, shuffled
 from entropax.algorithms.ppo import AsEstimated, Standardised
 from entropax.errors import EntropaxError
 from entropax.optimiser import clip_by_norm
-from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
+from entropax.types import Bounds, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 PROGRESS = unknown_progress(SPEC)
@@ -228,12 +228,6 @@ def test_settings_out_of_range_are_refused(kind, settings, word):
 def test_settings_of_ppo_out_of_range_are_refused(settings):
     with pytest.raises(EntropaxError, match="PPO: "):
         PPO(**settings)
-
-
-@pytest.mark.parametrize("kind", [PPO, A2C])
-def test_discrete_actions_are_refused(kind):
-    with pytest.raises(EntropaxError, match="continuous"):
-        kind().init(Spec(3, Categories(4)), key=jax.random.key(0))
 
 
 def test_the_entropy_s_weight_is_alpha_and_nothing_is_steered_to():

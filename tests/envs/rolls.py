@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from entropax.tabular.mdp import MDP
 from entropax.types import Categories
 
 COUNT = 400
@@ -52,3 +53,32 @@ def uniform(task):
     """Uniform actions."""
     actions = task.build().spec.action
     return lambda observation, key: actions.to_environment(actions.uniform(key=key))
+
+
+def to_mdp(dynamics, states, discount):
+    """A deterministic task that shows its state one-hot, as a finite problem, and the state that it starts in.
+
+    Found by stepping through it from the start; one more state stands for an end that shows nothing.
+    """
+    actions, over = dynamics.spec.action.count, states
+    rewards, transitions = np.zeros((states + 1, actions)), np.zeros((states + 1, actions, states + 1))
+    measure = np.zeros((states + 1, actions))
+    step = jax.jit(lambda state, action: dynamics.step(state, action, key=jax.random.key(0)))
+
+    def seen(state):
+        observation = np.asarray(dynamics.observe(state))
+        return int(observation.argmax()) if observation.any() else over
+
+    state = dynamics.initial(key=jax.random.key(0))
+    start, ahead, known = seen(state), [state], {seen(state)}
+    while ahead:
+        state = ahead.pop()
+        for action in range(actions):
+            after, reward, terminated = step(state, action)
+            rewards[seen(state), action], transitions[seen(state), action, seen(after)] = reward, 1
+            measure[seen(state), action] = 1
+            if not terminated and seen(after) not in known:
+                known.add(seen(after))
+                ahead.append(after)
+    names = tuple(map(str, range(states + 1)))
+    return MDP(rewards, transitions, measure, discount, names), start

@@ -7,6 +7,7 @@ import scipy.linalg
 
 from entropax.envs.cartpole_swingup import CartpoleState, CartpoleSwingup
 from entropax.envs.deceptive_maze import GOAL, DeceptiveMaze
+from entropax.envs.deep_sea import rightwards
 
 
 def pendulum(observation):
@@ -61,6 +62,18 @@ def maze(observation):
         x > 0.4, jnp.asarray(GOAL), jnp.where(y < 0.55, jnp.asarray((-0.5, 0.7)), jnp.asarray((0.5, 0.7)))
     )
     return jnp.clip((target - observation) / DeceptiveMaze().speed, -1, 1)
+
+
+def deep_sea(observation):
+    """Right in every cell."""
+    size = int(len(observation) ** 0.5)
+    return jnp.asarray(rightwards(size)).ravel()[jnp.argmax(observation)]
+
+
+def gridworld(observation):
+    """Along the corridor: up, right, down or left by the cell it is in."""
+    way = jnp.asarray([int(letter) for row in ("111112", "000002", "233333", "200000", "111111") for letter in row])
+    return way[jnp.argmax(observation)]
 
 
 def obstacle2d(observation):

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["adapt", "jax", "gymnasium"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["adapt", "dials", "jax", "gymnasium"])
 def test_snippets_run(snippet, tmp_path):
     (tmp_path / "snippet.py").write_text(snippet)
     runpy.run_path(str(tmp_path / "snippet.py"))

@@ -3,7 +3,7 @@
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete, Text
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Text
 
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments, adapt
 from entropax.envs.preflight import preflight
@@ -41,7 +41,12 @@ def rewarded(value):
 
 REFUSED = {
     "one action": (Scripted(action_space=Discrete(1)), r"Discrete\(1\).*nothing to decide.*Check"),
-    "multi-discrete": (Scripted(action_space=MultiDiscrete([2, 2])), r"MultiDiscrete.*ActionWrapper"),
+    "many choices": (
+        Scripted(action_space=MultiDiscrete([16, 16, 17])),
+        r"MultiDiscrete\(\[16 16 17\]\), 4,352 actions jointly.*4,096 are the most.*ActionWrapper",
+    ),
+    "choices of one": (Scripted(action_space=MultiDiscrete([1, 1])), r"MultiDiscrete.*nothing to decide.*Check"),
+    "switches": (Scripted(action_space=MultiBinary(3)), r"MultiBinary.*a MultiDiscrete.*ActionWrapper"),
     "integer action": (Scripted(action_space=Box(0, 5, (2,), np.int32)), r"Box of int32.*Declare a float"),
     "empty action": (Scripted(action_space=Box(-1, 1, (0,))), r"action space is empty \(shape \(0,\)\)"),
     "unbounded action": (Scripted(action_space=Box(-np.inf, np.inf, (2,))), r"not finite.*infinite box.*RescaleAction"),
@@ -103,5 +108,6 @@ def test_sound_environments_pass_in_silence():
     assert preflight(Scripted()) == []
     assert preflight(Scripted(action_space=Box(-3, 5, (2,)))) == [], "mildly asymmetric is fine"
     assert preflight(Scripted(action_space=Discrete(3, start=-1))) == []
+    assert preflight(Scripted(action_space=MultiDiscrete([16, 16, 16], start=[0, -3, 5]))) == []
     for id in ("Pendulum-v1", "MountainCarContinuous-v0", "CartPole-v1"):
         assert preflight(gymnasium.make(id)) == []

@@ -20,6 +20,9 @@ SCRIPTED = {
     "entropax/CartpoleSwingupSparse-v0": lambda: functools.partial(scripted.cartpole, gains=scripted.cartpole_gains()),
     "entropax/CartPole-v0": lambda: scripted.balance,
     "entropax/DeceptiveMaze-v0": lambda: scripted.maze,
+    "entropax/DeepSea10-v0": lambda: scripted.deep_sea,
+    "entropax/DeepSea20-v0": lambda: scripted.deep_sea,
+    "entropax/Gridworld-v0": lambda: scripted.gridworld,
     "entropax/Obstacle2D-v0": lambda: scripted.obstacle2d,
 }
 
