@@ -12,6 +12,7 @@ from entropax.ops.losses import temperature_loss_log_alpha as temperature_loss_l
 from entropax.ops.similarity import landscape_similarity as landscape_similarity
 from entropax.ops.similarity import ranking_agreement as ranking_agreement
 from entropax.ops.stein import stein_direction as stein_direction
+from entropax.ops.targets import expected_soft_value as expected_soft_value
 from entropax.ops.targets import n_step_return as n_step_return
 from entropax.ops.targets import plain_target as plain_target
 from entropax.ops.targets import soft_target as soft_target

@@ -52,6 +52,26 @@ def soft_value(q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
     return alpha * logsumexp(q / alpha, axis=-1)
 
 
+def expected_soft_value(
+    log_probs: Float[Array, "*axes actions"], q: Float[Array, "*axes actions"], alpha: float | Float[Array, ""]
+) -> Float[Array, "*axes"]:
+    """Soft value of a policy, V = sum_a pi(a|s) (Q(s, a) - alpha log pi(a|s)), equation 10 of arXiv 1910.07207.
+
+    The expectation is exact. Of all policies, exp(Q / alpha) normalised has the largest V, `soft_value`.
+
+    Args:
+        log_probs: log pi(a|s) in nats of every action.
+        q: Q(s, a) of every action, reward.
+        alpha: temperature, reward per nat.
+
+    Example:
+        >>> half = jnp.full(2, -jnp.log(2.0))
+        >>> round(float(expected_soft_value(half, jnp.array([0.0, 2.0]), 0.5)), 4)  # 1, and alpha log 2
+        1.3466
+    """
+    return jnp.sum(jnp.exp(log_probs) * (q - alpha * log_probs), axis=-1)
+
+
 def soft_value_by_sampling(
     q: Float[Array, "*axes sample"], log_proposal: Float[Array, "*axes sample"], alpha: float | Float[Array, ""]
 ) -> Float[Array, "*axes"]:
