@@ -160,6 +160,16 @@ def test_a_rule_draws_alike_on_device_and_on_host_and_its_mode_is_greedy(rule):
     np.testing.assert_array_equal(host.mode(many[:2]), np.full((2, 1), q.argmax()))
 
 
+def test_the_host_twin_reads_an_epsilon_that_was_changed_in_place():
+    actor = jax.tree.map(np.array, PLAIN.actor(drawn()))
+    host, many = actor.on_host(), np.tile(OBSERVATION, (4_000, 1))
+    best = host.mode(many[:1])[0, 0]
+    for epsilon in (1.0, 0.2, 0.0):
+        actor.network.epsilon[...] = epsilon
+        share = np.mean(host.sample(many, np.random.default_rng(0))[:, 0] == best)
+        assert share == pytest.approx(1 - 0.75 * epsilon, abs=4 * math.sqrt(0.25 / 4_000))
+
+
 NOISY = replace(PLAIN, exploration=NoisyNet(), torso=LayerNormed((16,)))
 
 
