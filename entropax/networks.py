@@ -311,6 +311,33 @@ class ActionValues(AbstractNetwork):
         return self.network.on_host()
 
 
+class DuelingNetwork(AbstractNetwork):
+    """Values of actions as that of the state and advantages over it: Q(s, a) = V(s) + A(s, a) - mean_b A(s, b).
+
+    Equation 9 of arXiv 1511.06581. The two streams are the columns of the last layer; what is below they share.
+
+    Attributes:
+        network: `[observation] -> [1 + actions]`, V first.
+    """
+
+    network: AbstractNetwork
+
+    def __call__(self, x: Float[Array, " inputs"]) -> Float[Array, " outputs"]:
+        """Q(s, .) of one observation."""
+        return _dueling(self.network(x))
+
+    def on_host(self) -> HostFunction:
+        """The same map in NumPy."""
+        network = self.network.on_host()
+        return lambda x: _dueling(network(x))
+
+
+def _dueling(streams: Any) -> Any:
+    """`[..., 1 + actions]` to `[..., actions]`, NumPy or JAX."""
+    value, advantages = streams[..., :1], streams[..., 1:]
+    return value + advantages - advantages.mean(-1, keepdims=True)
+
+
 class StateValue(eqx.Module):
     """A value of states: one observation to one number."""
 

@@ -314,19 +314,21 @@ class CategoricalActor(AbstractActor):
         """The same policy in NumPy; its mode is the most probable action."""
         network = self.network.on_host()
 
-        def best(scores: np.ndarray) -> np.ndarray:
-            return scores.argmax(axis=-1, keepdims=True).astype(np.float32)
-
         def sample(observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:
             logits = network(observations)
             # The largest of logits with Gumbel noise is a draw from their softmax.
-            return best(logits + generator.gumbel(size=logits.shape))
+            return greatest(logits + generator.gumbel(size=logits.shape))
 
-        return HostPolicy(sample, lambda observations: best(network(observations)))
+        return HostPolicy(sample, lambda observations: greatest(network(observations)))
 
     def max_entropy(self) -> float:
         """The uniform distribution's, log n nats."""
         return math.log(self.count)
+
+
+def greatest(scores: np.ndarray) -> np.ndarray:
+    """The action of the highest score in each row, the first of equals: `[envs, actions]` to `[envs, 1]`, NumPy."""
+    return scores.argmax(axis=-1, keepdims=True).astype(np.float32)
 
 
 def _mean_and_log_std(output: Float[Array, " outputs"]) -> tuple[Float[Array, " action"], Float[Array, " action"]]:

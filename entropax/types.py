@@ -115,6 +115,15 @@ class Step(NamedTuple):
     """False on the one step that a Gymnasium vector environment in NEXT_STEP mode spends on resetting."""
 
 
+FOR_BOXES = (
+    *("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac"),
+    *("soft-q", "td3", "ddpg", "ppo", "a2c"),
+)
+"""Algorithms for continuous actions, as `entropax train` calls them."""
+FOR_CATEGORIES = ("discrete-sac", "discrete-soft-q", "dqn")
+"""Those for a finite set of actions."""
+
+
 def continuous(spec: Spec) -> Bounds:
     """The bounds of a specification whose actions are continuous.
 
@@ -125,7 +134,7 @@ def continuous(spec: Spec) -> Bounds:
         return spec.action
     raise EntropaxError(
         f"The actions are one of {spec.action.count} categories, but this needs continuous ones (a Box). Take an "
-        "algorithm for categories, discrete-soft-q, or an environment with bounds from `entropax envs`."
+        f"algorithm for categories ({', '.join(FOR_CATEGORIES)}), or an environment with bounds from `entropax envs`."
     )
 
 
@@ -139,7 +148,8 @@ def categories(spec: Spec) -> Categories:
         return spec.action
     raise EntropaxError(
         f"The actions are a Box of {spec.action.size}, but this needs a finite set of them (Discrete). Take an "
-        "algorithm for continuous actions, such as sac, or an environment with categories from `entropax envs`."
+        f"algorithm for continuous actions ({', '.join(FOR_BOXES)}), or an environment with categories from "
+        "`entropax envs`."
     )
 
 

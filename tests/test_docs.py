@@ -17,7 +17,7 @@ RUNNABLE = [
 ]
 
 
-PAGES_OF = {"SoftQ": "soft_q", "DiscreteSoftQ": "discrete_soft_q"}
+PAGES_OF = {"SoftQ": "soft_q", "DiscreteSoftQ": "discrete_soft_q", "DiscreteSAC": "discrete_sac"}
 """Pages of algorithms whose names are two words."""
 
 
@@ -90,7 +90,7 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert [line.split()[1] for line in lines] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["SAC", "SoftQ", "DiscreteSoftQ", "TD3", "DDPG", "PPO", "A2C"])
+@pytest.mark.parametrize("name", ["SAC", "SoftQ", "DiscreteSoftQ", "DiscreteSAC", "DQN", "TD3", "DDPG", "PPO", "A2C"])
 def test_the_settings_table_is_complete_and_true(name):
     import dataclasses
 

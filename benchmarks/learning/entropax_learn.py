@@ -14,6 +14,19 @@ noise: no bonus for entropy."""
 PPO = entropax.PPO(discount=0.9, learning_rate=1e-3, num_steps=1024, minibatches=64)
 """As the RL Zoo tunes it on Pendulum-v1 (four copies, minibatches of 64), but for its state-dependent noise."""
 
+SMALL = entropax.Dense((64, 64))
+DISCRETE_SAC = entropax.DiscreteSAC(
+    torso=SMALL, batch_size=64, actor_learning_rate=1e-3, critic_learning_rate=1e-3, polyak=0.02
+)
+"""Smaller and faster than the defaults, as soft Q-learning's on its page."""
+DQN = entropax.DQN(torso=SMALL, batch_size=64, critic_learning_rate=1e-3)
+"""Likewise."""
+
+DISCRETE = (
+    *("discrete-sac", "discrete-sac-0.89", "dqn", "dqn-huber", "dqn-double-dueling", "dqn-boltzmann", "dqn-noisy"),
+    "dqn-zoo",
+)
+
 ALGORITHMS = {
     "sac": entropax.SAC(),
     "td3": entropax.TD3(),
@@ -22,13 +35,31 @@ ALGORITHMS = {
     "ppo-clipped": dataclasses.replace(PPO, policy=entropax.ClippedGaussian()),
     "a2c": dataclasses.replace(A2C, entropy_coefficient=0.01, max_grad_norm=10.0),
     "a2c-bare": A2C,
+    "discrete-sac": DISCRETE_SAC,
+    "discrete-sac-0.89": dataclasses.replace(
+        DISCRETE_SAC, temperature=entropax.Dual(target_entropy=entropax.FractionOfUniform(0.89))
+    ),
+    "dqn": DQN,
+    "dqn-huber": dataclasses.replace(DQN, loss=entropax.Huber()),
+    "dqn-double-dueling": dataclasses.replace(DQN, bootstrap=entropax.Double(), head=entropax.Dueling()),
+    "dqn-boltzmann": dataclasses.replace(DQN, exploration=entropax.Boltzmann()),
+    "dqn-noisy": dataclasses.replace(DQN, exploration=entropax.NoisyNet()),
+    "dqn-zoo": entropax.DQN(
+        critic_learning_rate=6.3e-4,
+        exploration=entropax.EpsilonGreedy(1.0, 0.1, 0.12),
+        loss=entropax.Huber(),
+        following=entropax.HardCopy(250),
+        torso=SMALL,
+    ),
 }
 """With their own defaults where nothing else is said."""
-WARMUP = {"sac": 100, "td3": 1_000, "ddpg": 1_000}
+WARMUP = {"sac": 100} | dict.fromkeys(("td3", "ddpg", *DISCRETE), 1_000)
 """Random steps: SAC's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
 gives them 1,000 on its smaller tasks. On policy there are none."""
 COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8, "a2c-bare": 8}
 """Copies of the environment that a seed steps together, one where nothing is said."""
+ROUNDS = {"dqn-zoo": {"train_every": 4, "updates": 4}}
+"""Steps and updates of a round, one and one where nothing is said."""
 
 
 def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | float]]:
@@ -41,6 +72,7 @@ def learn(task: tasks.Task, root: Path) -> dict[str, dict[str, list[float] | flo
         steps=task.steps,
         num_envs=COPIES.get(task.algorithm, 1),
         warmup=WARMUP.get(task.algorithm, 0),
+        **ROUNDS.get(task.algorithm, {}),
         log_every=min(1_000, task.evaluate_every),
         evaluate_every=task.evaluate_every,
         evaluation_episodes=tasks.EPISODES,

@@ -23,6 +23,14 @@ COLOURS = {
     "Entropax, PPO-CLIPPED": "#56b4e9",
     "Entropax, A2C": "#999999",
     "Entropax, A2C-BARE": "#000000",
+    "Entropax, DISCRETE-SAC": "#332288",
+    "Entropax, DISCRETE-SAC-0.89": "#88ccee",
+    "Entropax, DQN": "#117733",
+    "Entropax, DQN-HUBER": "#661100",
+    "Entropax, DQN-DOUBLE-DUELING": "#44aa99",
+    "Entropax, DQN-BOLTZMANN": "#aa4499",
+    "Entropax, DQN-NOISY": "#ddcc77",
+    "Entropax, DQN-ZOO": "#999933",
 }
 
 

@@ -54,6 +54,12 @@ TASKS = (
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo-clipped"),
     Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c"),
     Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c-bare"),
+    *(
+        Task("entropax/CartPole-v0", 50_000, 5_000, 4, ("entropax",), name)
+        for name in ("discrete-sac", "discrete-sac-0.89", "dqn", "dqn-huber", "dqn-double-dueling")
+    ),
+    *(Task("entropax/CartPole-v0", 50_000, 5_000, 4, ("entropax",), f"dqn-{rule}") for rule in ("boltzmann", "noisy")),
+    Task("Acrobot-v1", 100_000, 10_000, 4, ("entropax",), "dqn-zoo"),
 )
 
 

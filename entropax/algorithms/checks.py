@@ -22,6 +22,16 @@ def check_settings(
     Raises:
         EntropaxError: one is out of range.
     """
+    check_counts_and_rates(owner, counts, rates, discount)
+    check_share(owner, polyak)
+
+
+def check_counts_and_rates(owner: str, counts: Mapping[str, int], rates: Mapping[str, Rate], discount: Rate) -> None:
+    """The same without a Polyak share.
+
+    Raises:
+        EntropaxError: one is out of range.
+    """
     if min(counts.values()) < 1:
         *names, last = counts
         raise EntropaxError(f"{owner}: {', '.join(names)} and {last} are {tuple(counts.values())}; 1 is the least.")
@@ -29,5 +39,13 @@ def check_settings(
         require_positive(owner, name, rate, "Adam needs a step; 3e-4 is the published one.")
     if not holds(lambda discount: (discount >= 0) & (discount <= 1), discount):
         raise EntropaxError(f"{owner}: discount is {discount}, but values diverge outside [0, 1]. Try 0.99.")
+
+
+def check_share(owner: str, polyak: Rate) -> None:
+    """Refuses a Polyak share outside (0, 1].
+
+    Raises:
+        EntropaxError: it is.
+    """
     if not holds(lambda share: (share > 0) & (share <= 1), polyak):
         raise EntropaxError(f"{owner}: polyak is {polyak}, but is the share, in (0, 1], to take in. Try 0.005.")

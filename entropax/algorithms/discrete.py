@@ -1,13 +1,15 @@
 """What learners of a finite set of actions share: pure functions of their critic."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
-from entropax.networks import ActionValues
+from entropax.networks import ActionValues, AnyCritic
 from entropax.optimiser import Rate, adam_step
-from entropax.types import Metrics, Transition
+from entropax.types import Metrics
 
 
 def action_values(
@@ -22,19 +24,20 @@ def of_taken(q: Float[Array, "batch actions"], actions: Float[Array, "batch 1"])
     return jnp.take_along_axis(q, actions.astype(jnp.int32), axis=1)[:, 0]
 
 
-def regression_step(
-    critic: ActionValues,
+def ensemble_values(
+    critics: ActionValues, observations: Float[Array, "batch observation"]
+) -> Float[Array, "critic batch actions"]:
+    """Q_i(s, a) of every critic of an ensemble and every action."""
+    return jax.vmap(lambda critic: action_values(critic, observations))(critics)
+
+
+def descend(
+    critic: AnyCritic,
     optimiser: optax.OptState,
-    batch: Transition,
-    targets: Float[Array, " batch"],
+    loss: Callable[[AnyCritic], tuple[Float[Array, ""], Float[Array, ""]]],
     learning_rate: Rate,
-) -> tuple[ActionValues, optax.OptState, Metrics]:
-    """One step of Adam down the mean of 1/2 (Q(s, a) - y)^2 over the batch's first steps."""
-
-    def loss(critic: ActionValues) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        q = of_taken(action_values(critic, batch.observation[:, 0]), batch.action[:, 0])
-        return 0.5 * jnp.mean((q - targets) ** 2), jnp.mean(q)
-
+) -> tuple[AnyCritic, optax.OptState, Metrics]:
+    """One step of Adam down a critic's loss, which comes with the mean of the values that it looked at."""
     (error, q), gradient = jax.value_and_grad(loss, has_aux=True)(critic)
     critic, optimiser = adam_step(gradient, optimiser, critic, learning_rate)
     norm = optax.tree.norm(gradient)

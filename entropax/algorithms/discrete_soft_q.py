@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.checks import check_settings
-from entropax.algorithms.discrete import action_values, regression_step
+from entropax.algorithms.discrete import action_values, descend, of_taken
 from entropax.algorithms.soft import returns_and_bootstraps
 from entropax.networks import AbstractTorso, ActionValues, Dense
 from entropax.ops import plain_target, polyak, soft_value
@@ -100,9 +100,12 @@ class DiscreteSoftQ(AbstractAlgorithm[DiscreteSoftQState]):
         reward, weight, following = returns_and_bootstraps(batch, self.discount)
         values = soft_value(action_values(state.target_critic, following), self.entropy_weight)
         targets = plain_target(reward, weight, values)
-        critic, optimiser, metrics = regression_step(
-            state.critic, state.optimiser, batch, targets, self.critic_learning_rate
-        )
+
+        def loss(critic: ActionValues) -> tuple[Float[Array, ""], Float[Array, ""]]:
+            q = of_taken(action_values(critic, batch.observation[:, 0]), batch.action[:, 0])
+            return 0.5 * jnp.mean((q - targets) ** 2), jnp.mean(q)
+
+        critic, optimiser, metrics = descend(state.critic, state.optimiser, loss, self.critic_learning_rate)
         target = polyak(state.target_critic, critic, self.polyak)
         return replace(
             state, critic=critic, target_critic=target, optimiser=optimiser, updates=state.updates + 1

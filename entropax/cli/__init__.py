@@ -8,10 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from entropax.types import FOR_BOXES, FOR_CATEGORIES
+
 USAGE = """usage: entropax COMMAND ...
 
   train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac,
-                       soft-q, discrete-soft-q, td3, ddpg, ppo, a2c)
+                       soft-q, td3, ddpg, ppo, a2c; of discrete actions discrete-sac, discrete-soft-q, dqn)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -29,13 +31,7 @@ COMMANDS = ("train", "resume", "evaluate", "report", "diagnose", "landscape", "e
 EXPERIMENTS = ("toy", "bifurcation", "control", "confounds", "threshold", "exploration", "tokens")
 """Those that take a budget, as `entropax.experiments.reproduce` has them."""
 KINDS = {
-    "train": (
-        "algorithm",
-        (
-            *("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac"),
-            *("soft-q", "discrete-soft-q", "td3", "ddpg", "ppo", "a2c"),
-        ),
-    ),
+    "train": ("algorithm", tuple(dict.fromkeys(FOR_BOXES + FOR_CATEGORIES))),
     "reproduce": ("experiment", ("collapse", *EXPERIMENTS)),
 }
 """What the second word of a command names, and the words there are."""
@@ -57,13 +53,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _run(command, words)
 
 
-def _run(name: str, words: list[str]) -> None:
-    import tyro
-
+def algorithms() -> dict[str, Any]:
+    """The classes behind the names that `entropax train` takes."""
     from entropax.algorithms.a2c import A2C
     from entropax.algorithms.ddpg import DDPG
     from entropax.algorithms.decomposed_sac import DecomposedSAC
+    from entropax.algorithms.discrete_sac import DiscreteSAC
     from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
+    from entropax.algorithms.dqn import DQN
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.ppo import PPO
     from entropax.algorithms.sac import SAC
@@ -71,23 +68,34 @@ def _run(name: str, words: list[str]) -> None:
     from entropax.algorithms.sac_lite import SACLite
     from entropax.algorithms.soft_q import SoftQ
     from entropax.algorithms.td3 import TD3
+
+    return {
+        "sac": SAC,
+        "meta-sac": MetaSAC,
+        "sac-adaent": SACAdaEnt,
+        "sac-lite": SACLite,
+        "decomposed-sac": DecomposedSAC,
+        "soft-q": SoftQ,
+        "td3": TD3,
+        "ddpg": DDPG,
+        "ppo": PPO,
+        "a2c": A2C,
+        "discrete-sac": DiscreteSAC,
+        "discrete-soft-q": DiscreteSoftQ,
+        "dqn": DQN,
+    }
+
+
+def _run(name: str, words: list[str]) -> None:
+    import tyro
+
     from entropax.cli import commands, diagnose, entropy, landscape, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
 
     table: dict[str, tuple[Any, Any]] = {
-        "train sac": (commands.Train[SAC], commands.train),
-        "train meta-sac": (commands.Train[MetaSAC], commands.train),
-        "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
-        "train sac-lite": (commands.Train[SACLite], commands.train),
-        "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
-        "train soft-q": (commands.Train[SoftQ], commands.train),
-        "train discrete-soft-q": (commands.Train[DiscreteSoftQ], commands.train),
-        "train ppo": (commands.Train[PPO], commands.train),
-        "train a2c": (commands.Train[A2C], commands.train),
-        "train td3": (commands.Train[TD3], commands.train),
-        "train ddpg": (commands.Train[DDPG], commands.train),
+        **{f"train {word}": (commands.Train[owner], commands.train) for word, owner in algorithms().items()},
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),

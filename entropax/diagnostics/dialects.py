@@ -74,6 +74,16 @@ AROUND_SAC = Dialect(
 )
 """For algorithms whose field `sac` has SAC's settings."""
 
+OF_CATEGORIES = Dialect(
+    "Entropax",
+    {
+        **ENTROPAX.settings,
+        Knob.TARGET: f"{_DUAL} algorithm.temperature.target-entropy:nats "
+        "--algorithm.temperature.target-entropy.nats {}",
+    },
+)
+"""For SAC of discrete actions."""
+
 _SHARED: dict[Knob | TokenKnob, str] = {
     knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)
 }
@@ -87,6 +97,18 @@ DETERMINISTIC = Dialect(
     | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_NOISE}: there is no alpha here"),
 )
 """For deterministic policies, whose noise is a setting: it stands for what alpha and its target would do."""
+
+_RULE = "algorithm.exploration:epsilon-greedy --algorithm.exploration"
+
+GREEDY = Dialect(
+    "Entropax",
+    _SHARED
+    | {Knob.POLYAK: "algorithm.following:soft-copy --algorithm.following.polyak {}"}
+    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), f"{_RULE}.final with a larger epsilon")
+    | dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), f"{_RULE}.final with a smaller epsilon")
+    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_RULE}.fraction: there is no alpha here"),
+)
+"""For DQN, whose rule of exploration stands for what alpha and its target would do."""
 
 _WEIGHT = "--algorithm.entropy-weight"
 

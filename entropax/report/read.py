@@ -8,7 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from entropax.diagnostics.dialects import AROUND_SAC, DETERMINISTIC, ENTROPAX, ON_POLICY, SB3, SOFT_Q, Dialect
+from entropax.diagnostics.dialects import (
+    AROUND_SAC,
+    DETERMINISTIC,
+    ENTROPAX,
+    GREEDY,
+    OF_CATEGORIES,
+    ON_POLICY,
+    SB3,
+    SOFT_Q,
+    Dialect,
+)
 from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series, never_again
@@ -88,27 +98,29 @@ def _facts(manifest: RunManifest) -> Facts:
         alpha_band=_band(law),
         spread_learned=not _noise_is_set(manifest.algorithm),
         discount=_float(manifest.algorithm.get("sac", manifest.algorithm).get("discount", 0.99)),
-        dialect=_dialect(manifest.algorithm),
+        dialect=_dialect(manifest.algorithm, continuous),
         baselines={name: value for key, value in manifest.baselines.items() if (name := _BASELINES.get(key))},
     )
 
 
-def _dialect(algorithm: Mapping[str, Any]) -> Dialect:
+def _dialect(algorithm: Mapping[str, Any], continuous: bool) -> Dialect:
     """How to say a remedy to whoever made the run."""
     if str(algorithm.get("type")).startswith("stable_baselines3."):
         return SB3
     if "entropy_coefficient" in algorithm:
         return ON_POLICY
     if _noise_is_set(algorithm):
-        return DETERMINISTIC
+        return GREEDY if "exploration" in algorithm else DETERMINISTIC
     if "entropy_weight" in algorithm:
         return SOFT_Q
+    if not continuous:
+        return OF_CATEGORIES
     return AROUND_SAC if "sac" in algorithm else ENTROPAX
 
 
 def _noise_is_set(algorithm: Mapping[str, Any]) -> bool:
-    """Whether the policy is a deterministic one with noise of a set size."""
-    return "exploration_noise" in algorithm
+    """Whether a rule or noise of a set size explores, and no entropy is learned."""
+    return "exploration_noise" in algorithm or "exploration" in algorithm
 
 
 def _law(algorithm: Mapping[str, Any]) -> Mapping[str, Any]:

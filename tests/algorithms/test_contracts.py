@@ -18,20 +18,31 @@ import entropax
 from entropax import (
     A2C,
     DDPG,
+    DQN,
     PPO,
     SAC,
     TD3,
+    Boltzmann,
     ClippedGaussian,
+    ClippedQ,
     DecomposedSAC,
     Dense,
+    DiscreteSAC,
     DiscreteSoftQ,
+    Double,
     Dual,
+    Dueling,
+    EntropyPenalty,
     Fixed,
+    Huber,
     LayerNormed,
+    MeanCritic,
     MetaSAC,
+    NoisyNet,
     SACAdaEnt,
     SACLite,
     Scheduled,
+    SoftCopy,
     SoftQ,
     TanhGaussian,
 )
@@ -74,6 +85,7 @@ DETERMINISTIC = {
     "actor_learning_rate": 1e-3,
     "critic_learning_rate": 1e-3,
 }
+DISCRETE = {"torso": SMALL, "batch_size": BATCH, "critic_learning_rate": 1e-3}
 
 VARIANTS = {
     "default": _sac(),
@@ -111,7 +123,27 @@ VARIANTS = {
     "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
     "ppo, clipped": PPO(num_steps=BATCH, epochs=2, minibatches=4, torso=SMALL, policy=ClippedGaussian(SMALL)),
     "a2c": A2C(num_steps=BATCH, **ON_POLICY),
-    "discrete-soft-q": DiscreteSoftQ(torso=SMALL, batch_size=BATCH, critic_learning_rate=1e-3),
+    "discrete-soft-q": DiscreteSoftQ(**DISCRETE),
+    "discrete-sac": DiscreteSAC(**DISCRETE, actor_learning_rate=1e-3),
+    "discrete-sac, remedies": DiscreteSAC(
+        **DISCRETE,
+        temperature=Fixed(0.05),
+        reduction=MeanCritic(),
+        regression=ClippedQ(),
+        drift=EntropyPenalty(),
+        n_step=3,
+    ),
+    "dqn": DQN(**DISCRETE),
+    "dqn, double and dueling": DQN(
+        **DISCRETE,
+        bootstrap=Double(),
+        loss=Huber(),
+        head=Dueling(),
+        following=SoftCopy(),
+        exploration=Boltzmann(),
+        n_step=3,
+    ),
+    "dqn, noisy": DQN(torso=LayerNormed((8, 8)), batch_size=BATCH, exploration=NoisyNet(), head=Dueling()),
 }
 CHOOSING = {
     "ppo, choosing": PPO(num_steps=BATCH, epochs=2, minibatches=4, clip=0.1, **ON_POLICY),
@@ -124,7 +156,7 @@ VARIANTS |= CHOOSING
 def spec_of(algorithm: AbstractAlgorithm) -> Spec:
     """An environment that suits an algorithm."""
     choosing = any(algorithm is one for one in CHOOSING.values())
-    return CATEGORIES if choosing or isinstance(algorithm, DiscreteSoftQ) else SPEC
+    return CATEGORIES if choosing or isinstance(algorithm, DiscreteSoftQ | DiscreteSAC | DQN) else SPEC
 
 
 def random_batch(*shape: int, spec: Spec = SPEC, seed: int = 0) -> Transition:
@@ -253,7 +285,8 @@ def test_the_key_decides(case):
     actors = (arrays_of(case.algorithm.actor(state)) for state in (first, other))
     changed = [not np.array_equal(one, two) for one, two in zip(*actors, strict=True)]
     # Nothing in the updates of these is random.
-    assert any(changed) != isinstance(case.algorithm, A2C | DDPG | DiscreteSoftQ)
+    still = isinstance(case.algorithm, A2C | DDPG | DiscreteSoftQ | DiscreteSAC | DQN)
+    assert any(changed) != (still and case.algorithm is not VARIANTS["dqn, noisy"])
 
 
 @pytest.mark.parametrize("name", ["ppo", "a2c", *CHOOSING])
@@ -298,14 +331,36 @@ def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     assert any(not np.allclose(leaf[0], leaf[1], atol=1e-7) for leaf in critics), "discount has no effect"
 
 
-def test_a_discrete_sweep_over_floats_is_one_program_and_equals_single_runs():
-    case, key = Case(VARIANTS["discrete-soft-q"]), jax.random.key(3)
+DISCRETE_SWEEPS = {
+    "discrete-soft-q": (
+        lambda a: (a.discount, a.polyak, a.critic_learning_rate, a.entropy_weight),
+        [[0.9, 0.005, 1e-3, 0.1], [0.5, 0.1, 1e-3, 0.1], [0.9, 0.005, 3e-3, 1.0]],
+    ),
+    "discrete-sac, remedies": (
+        lambda a: (
+            a.discount,
+            a.polyak,
+            a.actor_learning_rate,
+            a.temperature.alpha,
+            a.regression.width,
+            a.drift.weight,
+        ),
+        [[0.9, 0.005, 1e-3, 0.1, 0.5, 0.5], [0.5, 0.1, 1e-3, 1.0, 0.1, 0.5], [0.9, 0.005, 3e-3, 0.1, 0.5, 2.0]],
+    ),
+    "dqn, double and dueling": (
+        lambda a: (a.discount, a.critic_learning_rate, a.following.polyak),
+        [[0.9, 1e-3, 0.005], [0.5, 1e-3, 0.1], [0.9, 3e-3, 0.005]],
+    ),
+}
 
-    def swept(a):
-        return a.discount, a.polyak, a.critic_learning_rate, a.entropy_weight
 
-    settings = np.array([[0.9, 0.005, 1e-3, 0.1], [0.5, 0.1, 1e-3, 0.1], [0.9, 0.005, 3e-3, 1.0]])
-    batched = eqx.tree_at(swept, case.algorithm, tuple(jnp.asarray(settings.T, jnp.float32)))
+@pytest.mark.parametrize("name", DISCRETE_SWEEPS)
+def test_a_discrete_sweep_over_floats_is_one_program_and_equals_single_runs(name):
+    case, key = Case(VARIANTS[name]), jax.random.key(3)
+    swept, rows = DISCRETE_SWEEPS[name]
+    settings = np.array(rows)
+    batched = jax.tree.map(lambda x: jnp.full(3, x), case.algorithm)
+    batched = eqx.tree_at(swept, batched, tuple(jnp.asarray(settings.T, jnp.float32)))
     together = jax.jit(jax.vmap(lambda a: a.update(case.spec, case.state, case.batch, PROGRESS, key=key)[0]))(batched)
     for index in range(3):
         single = eqx.tree_at(swept, case.algorithm, tuple(float(x) for x in settings[index]))
@@ -315,7 +370,7 @@ def test_a_discrete_sweep_over_floats_is_one_program_and_equals_single_runs():
     assert case.traces == 1, "a float was compiled in"
 
 
-@pytest.mark.parametrize("name", ["default", "discrete-soft-q"])
+@pytest.mark.parametrize("name", ["default", "discrete-soft-q", "discrete-sac", "dqn"])
 @pytest.mark.parametrize(
     ("field", "culprit"),
     [("observation", 1), ("action", 2), ("reward", 3), ("next_observation", 4)],

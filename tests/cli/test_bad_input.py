@@ -9,22 +9,53 @@ import numpy as np
 import pytest
 
 from entropax.cli import main
+from entropax.types import FOR_BOXES, FOR_CATEGORIES
 
 TRAIN = ("train", "sac", "--env", "Pendulum-v1")
+DQN = ("train", "dqn", "--env", "CartPole-v1")
 TARGET = ("algorithm.temperature:dual", "algorithm.temperature.target-entropy:per-dimension")
 
 CASES = {
     "unknown command": (("trian",), "Did you mean 'train'?"),
     "no algorithm": (("train",), "entropax train sac --help"),
     "unknown algorithm": (
-        ("train", "dqn"),
-        "Known are: sac, meta-sac, sac-adaent, sac-lite, decomposed-sac, soft-q, discrete-soft-q, td3, ddpg, ppo, a2c.",
+        ("train", "rainbow"),
+        "Known are: sac, meta-sac, sac-adaent, sac-lite, decomposed-sac, soft-q, td3, ddpg, ppo, a2c, discrete-sac, "
+        "discrete-soft-q, dqn.",
     ),
     "no environment": (("train", "sac"), "Missing from entropax train sac: --env"),
     "unknown environment": (("train", "sac", "--env", "HalfCheeta-v5"), "Did you mean HalfCheetah-v5"),
     "unknown task of ours": (("train", "sac", "--env", "entropax/Pendulm-v0"), "Did you mean entropax/Pendulum-v0"),
-    "discrete actions": (("train", "sac", "--env", "CartPole-v1"), "The actions are one of 2 categories"),
-    "continuous actions": (("train", "discrete-soft-q", "--env", "Pendulum-v1"), "The actions are a Box of 1"),
+    "discrete actions": (
+        ("train", "sac", "--env", "CartPole-v1"),
+        "The actions are one of 2 categories, but this needs continuous ones (a Box). Take an algorithm for "
+        f"categories ({', '.join(FOR_CATEGORIES)}),",
+    ),
+    **{
+        f"continuous actions for {name}": (
+            ("train", name, "--env", "Pendulum-v1"),
+            "The actions are a Box of 1, but this needs a finite set of them (Discrete). Take an algorithm for "
+            f"continuous actions ({', '.join(FOR_BOXES)}),",
+        )
+        for name in ("discrete-soft-q", "discrete-sac", "dqn")
+    },
+    "epsilon above 1": ((*DQN, "algorithm.exploration:epsilon-greedy", "--algorithm.exploration.final", "2"), "[0, 1]"),
+    "a fraction of no step": (
+        (*DQN, "algorithm.exploration:epsilon-greedy", "--algorithm.exploration.fraction", "0"),
+        "is a share of the run, in (0, 1], got 0.0",
+    ),
+    "cold Boltzmann": (
+        (*DQN, "algorithm.exploration:boltzmann", "--algorithm.exploration.sampling-temperature", "0"),
+        "above 0, got 0.0. It is of the order of the gaps between action values",
+    ),
+    "no copies": ((*DQN, "algorithm.following:hard-copy", "--algorithm.following.every", "0"), "1 is the least."),
+    "a target of boxes": (
+        (
+            *("train", "discrete-sac", "--env", "CartPole-v1", "algorithm.temperature:dual"),
+            "algorithm.temperature.target-entropy:per-dimension",
+        ),
+        "Use Nats or FractionOfUniform.",
+    ),
     "infinite bounds": (("train", "sac", "--env", "tests/Unbounded-v0"), "The action bounds are not finite"),
     "replay too small": ((*TRAIN, "--num-envs", "4", "--capacity", "7"), "Set capacity to 8 or more."),
     "no steps": ((*TRAIN, "--steps", "0"), "steps is 0, but 1 is the least."),

@@ -5,12 +5,19 @@ import inspect
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
 
+import jax
 import pytest
 
 from entropax.algorithms.a2c import A2C
 from entropax.algorithms.ddpg import DDPG
+from entropax.algorithms.discrete_parts import AbstractDrift, AbstractReduction, AbstractRegression
+from entropax.algorithms.discrete_sac import DiscreteSAC
 from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
+from entropax.algorithms.dqn import DQN
+from entropax.algorithms.dqn_parts import AbstractBootstrap, AbstractFollowing, AbstractHead, AbstractLoss
+from entropax.algorithms.exploring import AbstractExploration
 from entropax.algorithms.landscapes import AbstractSimilarity
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
@@ -21,7 +28,7 @@ from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
 from entropax.algorithms.soft_q import SoftQ
 from entropax.algorithms.td3 import TD3
-from entropax.cli import COMMANDS, commands, main
+from entropax.cli import COMMANDS, algorithms, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
@@ -30,16 +37,23 @@ from entropax.cli.reproduce import Reproduce, ReproduceCollapse
 from entropax.exploration import AbstractBonus, AbstractNoise, Exploration
 from entropax.exploration.lengths import AbstractLengths
 from entropax.exploration.processes import AbstractProcess
+from entropax.errors import EntropaxError
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
 from entropax.temperature.base import AbstractTarget, AbstractTemperature
 from entropax.temperature.dual import AbstractObjective
 from entropax.temperature.scheduled import AbstractSchedule
+from entropax.types import FOR_BOXES, FOR_CATEGORIES, Bounds, Categories, Spec
 
 META_PARTS = (AbstractMetaStates, AbstractMetaBatch, AbstractMetaCritics)
+DISCRETE_PARTS = (
+    *(AbstractDrift, AbstractReduction, AbstractRegression),
+    *(AbstractBootstrap, AbstractLoss, AbstractFollowing, AbstractHead, AbstractExploration),
+)
 PARTS = (
     *META_PARTS,
+    *DISCRETE_PARTS,
     AbstractPolicy,
     AbstractAdvantages,
     AbstractSimilarity,
@@ -79,6 +93,8 @@ OWNERS = [
     SACLite,
     SoftQ,
     DiscreteSoftQ,
+    DiscreteSAC,
+    DQN,
     TD3,
     DDPG,
     PPO,
@@ -136,6 +152,14 @@ def test_every_field_has_a_help_text(owner):
     texts = field_help(owner)
     missing = [field.name for field in dataclasses.fields(owner) if len(texts.get(field.name, "").split()) < 2]
     assert missing == []
+
+
+@pytest.mark.parametrize("name", algorithms())
+def test_the_lists_of_algorithms_that_fit_are_true(name):
+    algorithm = algorithms()[name]()
+    for action, fitting in ((Bounds((-1.0,), (1.0,)), FOR_BOXES), (Categories(2), FOR_CATEGORIES)):
+        with nullcontext() if name in fitting else pytest.raises(EntropaxError, match="Take an algorithm"):
+            jax.eval_shape(lambda action=action: algorithm.init(Spec(3, action), key=jax.random.key(0)))
 
 
 def test_a_process_shows_help():
