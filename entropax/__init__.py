@@ -4,6 +4,7 @@ from entropax.algorithms.a2c import A2C as A2C
 from entropax.algorithms.ddpg import DDPG as DDPG
 from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.discrete_soft_q import DiscreteSoftQ as DiscreteSoftQ
+from entropax.algorithms.max_info_sac import MaxInfoSAC as MaxInfoSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
 from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian
@@ -23,11 +24,15 @@ from entropax.envs.listing import available as available
 from entropax.envs.registration import register_all as _register_all
 from entropax.envs.registry import make as make
 from entropax.errors import EntropaxError as EntropaxError
+from entropax.exploration import ICM as ICM
 from entropax.exploration import OU as OU
+from entropax.exploration import RND as RND
 from entropax.exploration import Counts as Counts
+from entropax.exploration import Disagreement as Disagreement
 from entropax.exploration import Exploration as Exploration
 from entropax.exploration import ParameterNoise as ParameterNoise
 from entropax.exploration import Pink as Pink
+from entropax.exploration import TableCounts as TableCounts
 from entropax.exploration import White as White
 from entropax.loops.chunk import begin as begin
 from entropax.loops.chunk import chunk as chunk
@@ -52,6 +57,7 @@ from entropax.temperature import FractionOfInitial as FractionOfInitial
 from entropax.temperature import FractionOfUniform as FractionOfUniform
 from entropax.temperature import FromSigma as FromSigma
 from entropax.temperature import Guard as Guard
+from entropax.temperature import Level as Level
 from entropax.temperature import PerDimension as PerDimension
 from entropax.temperature import Plateau as Plateau
 from entropax.temperature import Scheduled as Scheduled

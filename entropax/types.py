@@ -99,6 +99,8 @@ class Spec:
 
     observation_size: int
     action: Bounds | Categories
+    one_hot: bool = False
+    """Whether one entry of every observation is 1 and the others 0 (or all are), so that they can be counted."""
 
 
 class Step(NamedTuple):

@@ -16,6 +16,7 @@ from entropax import (
     Dense,
     EntropaxError,
     Exploration,
+    Fixed,
     ParameterNoise,
     Pink,
     Training,
@@ -35,7 +36,7 @@ from entropax.report import write_report
 SMALL = SAC(torso=Dense((8,)), batch_size=8)
 TRAINING = Training(steps=480, num_envs=2, warmup=40, train_every=2, updates=1, capacity=480, log_every=100)
 WAYS = [
-    Exploration(White(0.2), Counts(beta=1.0)),
+    Exploration(White(0.2), Counts(Fixed(1.0))),
     Exploration(OU(0.5)),
     Exploration(Pink(0.3)),
     Exploration(ParameterNoise(0.1)),
@@ -105,7 +106,9 @@ class _PowerCutError(Exception):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "exploration", [Exploration(Pink(0.3), Counts(1.0)), Exploration(ParameterNoise(0.1))], ids=["pink", "parameters"]
+    "exploration",
+    [Exploration(Pink(0.3), Counts(Fixed(1.0))), Exploration(ParameterNoise(0.1))],
+    ids=["pink", "parameters"],
 )
 def test_a_resumed_run_is_the_uninterrupted_one(exploration, tmp_path, monkeypatch):
     settings = {"seeds": 2, "progress": False, "exploration": exploration}
