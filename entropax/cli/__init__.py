@@ -11,7 +11,7 @@ from typing import Any
 USAGE = """usage: entropax COMMAND ...
 
   train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac,
-                       soft-q, discrete-soft-q, td3, ddpg, ppo, a2c)
+                       max-info-sac, soft-q, discrete-soft-q, td3, ddpg, ppo, a2c)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -32,7 +32,7 @@ KINDS = {
     "train": (
         "algorithm",
         (
-            *("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac"),
+            *("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "max-info-sac"),
             *("soft-q", "discrete-soft-q", "td3", "ddpg", "ppo", "a2c"),
         ),
     ),
@@ -64,6 +64,7 @@ def _run(name: str, words: list[str]) -> None:
     from entropax.algorithms.ddpg import DDPG
     from entropax.algorithms.decomposed_sac import DecomposedSAC
     from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
+    from entropax.algorithms.max_info_sac import MaxInfoSAC
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.ppo import PPO
     from entropax.algorithms.sac import SAC
@@ -82,6 +83,7 @@ def _run(name: str, words: list[str]) -> None:
         "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
         "train sac-lite": (commands.Train[SACLite], commands.train),
         "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
+        "train max-info-sac": (commands.Train[MaxInfoSAC], commands.train),
         "train soft-q": (commands.Train[SoftQ], commands.train),
         "train discrete-soft-q": (commands.Train[DiscreteSoftQ], commands.train),
         "train ppo": (commands.Train[PPO], commands.train),

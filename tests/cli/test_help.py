@@ -12,6 +12,7 @@ from entropax.algorithms.a2c import A2C
 from entropax.algorithms.ddpg import DDPG
 from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
 from entropax.algorithms.landscapes import AbstractSimilarity
+from entropax.algorithms.max_info_sac import MaxInfoSAC
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.on_policy import AbstractPolicy
@@ -27,6 +28,7 @@ from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.cli.landscape import Landscape
 from entropax.cli.reproduce import Reproduce, ReproduceCollapse
+from entropax.intrinsic.ensemble import AbstractHeads
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -46,6 +48,7 @@ PARTS = (
     AbstractObjective,
     AbstractBand,
     AbstractSchedule,
+    AbstractHeads,
 )
 FLAGS = (
     commands.Train,
@@ -70,6 +73,7 @@ OWNERS = [
     MetaSAC,
     SACAdaEnt,
     SACLite,
+    MaxInfoSAC,
     SoftQ,
     DiscreteSoftQ,
     TD3,
