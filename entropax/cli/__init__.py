@@ -60,36 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(name: str, words: list[str]) -> None:
     import tyro
 
-    from entropax.algorithms.a2c import A2C
-    from entropax.algorithms.ddpg import DDPG
-    from entropax.algorithms.decomposed_sac import DecomposedSAC
-    from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
-    from entropax.algorithms.max_info_sac import MaxInfoSAC
-    from entropax.algorithms.meta_sac import MetaSAC
-    from entropax.algorithms.ppo import PPO
-    from entropax.algorithms.sac import SAC
-    from entropax.algorithms.sac_adaent import SACAdaEnt
-    from entropax.algorithms.sac_lite import SACLite
-    from entropax.algorithms.soft_q import SoftQ
-    from entropax.algorithms.td3 import TD3
     from entropax.cli import commands, diagnose, entropy, landscape, reproduce
     from entropax.cli.flags import registry
     from entropax.errors import EntropaxError
     from entropax.loops.driver import Interrupted
 
     table: dict[str, tuple[Any, Any]] = {
-        "train sac": (commands.Train[SAC], commands.train),
-        "train meta-sac": (commands.Train[MetaSAC], commands.train),
-        "train sac-adaent": (commands.Train[SACAdaEnt], commands.train),
-        "train sac-lite": (commands.Train[SACLite], commands.train),
-        "train decomposed-sac": (commands.Train[DecomposedSAC], commands.train),
-        "train max-info-sac": (commands.Train[MaxInfoSAC], commands.train),
-        "train soft-q": (commands.Train[SoftQ], commands.train),
-        "train discrete-soft-q": (commands.Train[DiscreteSoftQ], commands.train),
-        "train ppo": (commands.Train[PPO], commands.train),
-        "train a2c": (commands.Train[A2C], commands.train),
-        "train td3": (commands.Train[TD3], commands.train),
-        "train ddpg": (commands.Train[DDPG], commands.train),
+        **{f"train {name}": (commands.Train[kind], commands.train) for name, kind in _algorithms().items()},
         "resume": (commands.Resume, commands.resume),
         "evaluate": (commands.Evaluate, commands.evaluate),
         "report": (commands.Report, commands.report),
@@ -118,6 +95,37 @@ def _run(name: str, words: list[str]) -> None:
         sys.exit(128 + stop.number)
     except EntropaxError as error:
         _fail(str(error))
+
+
+def _algorithms() -> dict[str, Any]:
+    """What `train` trains, by name."""
+    from entropax.algorithms.a2c import A2C
+    from entropax.algorithms.ddpg import DDPG
+    from entropax.algorithms.decomposed_sac import DecomposedSAC
+    from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
+    from entropax.algorithms.max_info_sac import MaxInfoSAC
+    from entropax.algorithms.meta_sac import MetaSAC
+    from entropax.algorithms.ppo import PPO
+    from entropax.algorithms.sac import SAC
+    from entropax.algorithms.sac_adaent import SACAdaEnt
+    from entropax.algorithms.sac_lite import SACLite
+    from entropax.algorithms.soft_q import SoftQ
+    from entropax.algorithms.td3 import TD3
+
+    return {
+        "sac": SAC,
+        "meta-sac": MetaSAC,
+        "sac-adaent": SACAdaEnt,
+        "sac-lite": SACLite,
+        "decomposed-sac": DecomposedSAC,
+        "max-info-sac": MaxInfoSAC,
+        "soft-q": SoftQ,
+        "discrete-soft-q": DiscreteSoftQ,
+        "ppo": PPO,
+        "a2c": A2C,
+        "td3": TD3,
+        "ddpg": DDPG,
+    }
 
 
 def _one_of(kind: str, word: str, known: tuple[str, ...]) -> str:

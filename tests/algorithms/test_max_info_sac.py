@@ -109,7 +109,7 @@ def test_both_temperatures_gradients_by_hand():
     assert float(after.information.adam.mu) == pytest.approx(0.1 * slack, rel=1e-3)
     assert float(metrics["train/information_coef_step"]) == pytest.approx(-0.1 * np.sign(slack), rel=1e-3)
     assert float(metrics["train/information_coef"]) == pytest.approx(0.5 * np.exp(-0.1 * np.sign(slack)), rel=1e-3)
-    entropy = -np.sum(log_probs, axis=1).mean()
+    entropy = -float(np.sum(log_probs, axis=1).mean())
     assert float(after.sac.temperature.adam.mu) == pytest.approx(0.1 * (entropy + 2), rel=1e-3)
 
 
