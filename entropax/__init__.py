@@ -17,6 +17,7 @@ from entropax.algorithms.dqn_parts import SoftCopy as SoftCopy
 from entropax.algorithms.exploring import Boltzmann as Boltzmann
 from entropax.algorithms.exploring import EpsilonGreedy as EpsilonGreedy
 from entropax.algorithms.exploring import NoisyNet as NoisyNet
+from entropax.algorithms.max_info_sac import MaxInfoSAC as MaxInfoSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
 from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
 from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian
@@ -37,15 +38,19 @@ from entropax.envs.registration import register_all as _register_all
 from entropax.envs.registry import make as make
 from entropax.errors import EntropaxError as EntropaxError
 from entropax.exploration import GSDE as GSDE
+from entropax.exploration import ICM as ICM
 from entropax.exploration import OU as OU
+from entropax.exploration import RND as RND
 from entropax.exploration import Coloured as Coloured
 from entropax.exploration import Counts as Counts
+from entropax.exploration import Disagreement as Disagreement
 from entropax.exploration import Every as Every
 from entropax.exploration import Exploration as Exploration
 from entropax.exploration import Held as Held
 from entropax.exploration import ParameterNoise as ParameterNoise
 from entropax.exploration import Pink as Pink
 from entropax.exploration import Repeated as Repeated
+from entropax.exploration import TableCounts as TableCounts
 from entropax.exploration import ThroughPolicy as ThroughPolicy
 from entropax.exploration import White as White
 from entropax.exploration import WholeEpisode as WholeEpisode
@@ -73,6 +78,7 @@ from entropax.temperature import FractionOfInitial as FractionOfInitial
 from entropax.temperature import FractionOfUniform as FractionOfUniform
 from entropax.temperature import FromSigma as FromSigma
 from entropax.temperature import Guard as Guard
+from entropax.temperature import Level as Level
 from entropax.temperature import Nats as Nats
 from entropax.temperature import PerDimension as PerDimension
 from entropax.temperature import Plateau as Plateau

@@ -99,6 +99,8 @@ class Spec:
 
     observation_size: int
     action: Bounds | Categories
+    one_hot: bool = False
+    """Whether one entry of every observation is 1 and the others 0 (or all are), so that they can be counted."""
 
 
 class Step(NamedTuple):
@@ -116,11 +118,11 @@ class Step(NamedTuple):
 
 
 FOR_BOXES = (
-    *("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac"),
+    *("sac", "meta-sac", "sac-adaent", "sac-lite", "decomposed-sac", "max-info-sac"),
     *("soft-q", "td3", "ddpg", "ppo", "a2c"),
 )
 """Algorithms for continuous actions, as `entropax train` calls them."""
-FOR_CATEGORIES = ("discrete-sac", "discrete-soft-q", "dqn")
+FOR_CATEGORIES = ("discrete-sac", "discrete-soft-q", "dqn", "ppo", "a2c")
 """Those for a finite set of actions."""
 
 

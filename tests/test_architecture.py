@@ -20,6 +20,7 @@ FLOORS = (
     "temperature",
     "optimiser",
     "replay",
+    "intrinsic",
     "algorithms",
     "exploration",
     "envs",

@@ -53,7 +53,7 @@ def test_the_pages_name_files_that_exist():
     plan = (ROOT / "docs" / "design.md").read_text("utf-8").split("```")[1]
     named = re.findall(r"^  (\w+(?:/|\.py)) ", plan, re.MULTILINE)
     there = {path.name + "/" * path.is_dir() for path in (ROOT / "entropax").iterdir() if path.name[:2] != "__"}
-    assert len(named) == 21
+    assert len(named) == 22
     assert sorted(named) == sorted(there)
 
 

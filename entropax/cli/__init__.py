@@ -13,7 +13,8 @@ from entropax.types import FOR_BOXES, FOR_CATEGORIES
 USAGE = """usage: entropax COMMAND ...
 
   train sac --env ID   train into a new run folder (also: meta-sac, sac-adaent, sac-lite, decomposed-sac,
-                       soft-q, td3, ddpg, ppo, a2c; of discrete actions discrete-sac, discrete-soft-q, dqn)
+                       max-info-sac, soft-q, td3, ddpg, ppo, a2c; of discrete actions discrete-sac,
+                       discrete-soft-q, dqn, ppo, a2c)
   resume RUN           go on with a run from its newest checkpoint
   evaluate RUN         run whole episodes of a trained policy
   report RUN [RUN ...] write one self-contained HTML page
@@ -61,6 +62,7 @@ def algorithms() -> dict[str, Any]:
     from entropax.algorithms.discrete_sac import DiscreteSAC
     from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
     from entropax.algorithms.dqn import DQN
+    from entropax.algorithms.max_info_sac import MaxInfoSAC
     from entropax.algorithms.meta_sac import MetaSAC
     from entropax.algorithms.ppo import PPO
     from entropax.algorithms.sac import SAC
@@ -75,6 +77,7 @@ def algorithms() -> dict[str, Any]:
         "sac-adaent": SACAdaEnt,
         "sac-lite": SACLite,
         "decomposed-sac": DecomposedSAC,
+        "max-info-sac": MaxInfoSAC,
         "soft-q": SoftQ,
         "td3": TD3,
         "ddpg": DDPG,

@@ -49,7 +49,7 @@ class Toy(AbstractDynamics[ToyState]):
     @property
     def spec(self) -> Spec:
         """Observation: the state, one-hot; one action in [-1, 1]."""
-        return Spec(6, Bounds((-1.0,), (1.0,)))
+        return Spec(6, Bounds((-1.0,), (1.0,)), one_hot=True)
 
     def initial(self, *, key: Key[Array, ""]) -> ToyState:
         """The start."""

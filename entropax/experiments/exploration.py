@@ -44,7 +44,7 @@ METHODS: Mapping[str, Method] = {
     "OU noise": Method(WITHOUT, lambda horizon: Exploration(OU(SIZE / OU(1.0).size(horizon)))),
     "pink noise": Method(WITHOUT, lambda horizon: Exploration(Pink(SIZE))),
     "parameter noise": Method(WITHOUT, lambda horizon: Exploration(ParameterNoise(SIZE))),
-    "white noise, counts": Method(WITHOUT, lambda horizon: Exploration(White(SIZE), Counts(BETA))),
+    "white noise, counts": Method(WITHOUT, lambda horizon: Exploration(White(SIZE), Counts(Fixed(BETA)))),
 }
 """By name: a line a method."""
 REFERENCE, MEMORYLESS = "SAC, alpha 0.2", "white noise"

@@ -4,11 +4,15 @@ from entropax.exploration.base import AbstractBonus as AbstractBonus
 from entropax.exploration.base import AbstractNoise as AbstractNoise
 from entropax.exploration.base import NoBonus as NoBonus
 from entropax.exploration.base import Policy as Policy
+from entropax.exploration.bonus import AbstractNovelty as AbstractNovelty
 from entropax.exploration.counts import Counts as Counts
+from entropax.exploration.counts import TableCounts as TableCounts
+from entropax.exploration.disagreement import Disagreement as Disagreement
 from entropax.exploration.exploration import PLAIN as PLAIN
 from entropax.exploration.exploration import Exploration as Exploration
 from entropax.exploration.exploration import ExplorationState as ExplorationState
 from entropax.exploration.gsde import GSDE as GSDE
+from entropax.exploration.icm import ICM as ICM
 from entropax.exploration.lengths import Every as Every
 from entropax.exploration.lengths import WholeEpisode as WholeEpisode
 from entropax.exploration.lengths import Zeta as Zeta
@@ -18,5 +22,10 @@ from entropax.exploration.pink import Pink as Pink
 from entropax.exploration.processes import Coloured as Coloured
 from entropax.exploration.processes import Held as Held
 from entropax.exploration.repeated import Repeated as Repeated
+from entropax.exploration.rnd import RND as RND
+from entropax.exploration.scale import AbstractScale as AbstractScale
+from entropax.exploration.scale import AsMeasured as AsMeasured
+from entropax.exploration.scale import PerReturnDeviation as PerReturnDeviation
+from entropax.exploration.scale import PerRootMeanSquare as PerRootMeanSquare
 from entropax.exploration.through_policy import ThroughPolicy as ThroughPolicy
 from entropax.exploration.white import White as White

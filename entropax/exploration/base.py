@@ -5,11 +5,11 @@ from typing import Any, Generic, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
-from entropax.types import Categories, Spec, Transition
+from entropax.types import Categories, Metrics, Progress, Spec, Transition
 
 State = TypeVar("State")
 
@@ -52,15 +52,33 @@ class AbstractNoise(eqx.Module, Generic[State]):
 
 
 class AbstractBonus(eqx.Module, Generic[State]):
-    """A reward of the learner's own. It is stored for learning; no return that is reported has it."""
+    """A reward of the learner's own, for any algorithm.
+
+    It sees steps when they are taken, and pays for them when they are learned from, with what it knows then: replay
+    holds the environment's rewards, so no bonus is ever stale, and no return that is reported has it.
+    """
 
     @abc.abstractmethod
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> State:
-        """What is remembered before the first step."""
+    def init(self, spec: Spec, copies: int, *, key: Key[Array, ""]) -> State:
+        """What is remembered before the first step of so many copies of the environment.
+
+        Raises:
+            EntropaxError: the bonus does not suit the environment.
+        """
 
     @abc.abstractmethod
-    def rewarded(self, state: State, steps: Transition) -> tuple[Float[Array, " envs"], State]:
-        """The rewards to store for one step `[envs]` of all copies, and what is remembered after it."""
+    def observe(self, spec: Spec, state: State, steps: Transition, stored: Bool[Array, " envs"]) -> State:
+        """What is remembered after one step `[envs]` of all copies, random steps too; those not `stored` are broken."""
+
+    @abc.abstractmethod
+    def rewarded(self, spec: Spec, state: State, batch: Transition) -> Transition:
+        """The batch `[batch, window]` with the rewards to learn from."""
+
+    @abc.abstractmethod
+    def learn(
+        self, spec: Spec, state: State, batch: Transition, progress: Progress, *, key: Key[Array, ""]
+    ) -> tuple[State, Metrics]:
+        """Learns from a batch `[batch, window]` with the environment's rewards, after it was paid for."""
 
 
 class Policy(AbstractNoise[tuple[()]]):
@@ -94,13 +112,23 @@ class Policy(AbstractNoise[tuple[()]]):
 class NoBonus(AbstractBonus[tuple[()]]):
     """The environment's rewards as they are."""
 
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> tuple[()]:
+    def init(self, spec: Spec, copies: int, *, key: Key[Array, ""]) -> tuple[()]:
         """Nothing."""
         return ()
 
-    def rewarded(self, state: tuple[()], steps: Transition) -> tuple[Float[Array, " envs"], tuple[()]]:
-        """The rewards of the environment."""
-        return steps.reward, ()
+    def observe(self, spec: Spec, state: tuple[()], steps: Transition, stored: Bool[Array, " envs"]) -> tuple[()]:
+        """Nothing."""
+        return ()
+
+    def rewarded(self, spec: Spec, state: tuple[()], batch: Transition) -> Transition:
+        """The batch as it is."""
+        return batch
+
+    def learn(
+        self, spec: Spec, state: tuple[()], batch: Transition, progress: Progress, *, key: Key[Array, ""]
+    ) -> tuple[tuple[()], Metrics]:
+        """Nothing."""
+        return (), {}
 
 
 def dimensions(noise: AbstractNoise[Any], spec: Spec) -> int:

@@ -26,14 +26,15 @@ class Exploration(eqx.Module):
 
     Example:
         >>> from entropax.exploration import Counts, White
-        >>> Exploration(White(0.2), Counts(beta=1.0)).noise.sigma
+        >>> from entropax.temperature import Fixed
+        >>> Exploration(White(0.2), Counts(Fixed(1.0))).noise.sigma
         0.2
     """
 
     noise: AbstractNoise[Any] = Policy()
     """Who acts, and with what noise."""
     bonus: AbstractBonus[Any] = NoBonus()
-    """What is added to the rewards that are stored."""
+    """What is added to the rewards that are learned from."""
 
     def plain(self) -> bool:
         """Whether the policy acts as it is, for the environment's rewards."""
@@ -74,7 +75,7 @@ class Exploration(eqx.Module):
         noise_key, bonus_key = jax.random.split(key)
         keys = jax.random.split(noise_key, copies)
         noise = jax.vmap(lambda k: self.noise.init(algorithm, learner, spec, horizon, key=k))(keys)
-        return ExplorationState(noise, self.bonus.init(spec, key=bonus_key))
+        return ExplorationState(noise, self.bonus.init(spec, copies, key=bonus_key))
 
 
 PLAIN = Exploration()

@@ -13,7 +13,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
 from entropax.exploration import PLAIN, Exploration, ExplorationState
 from entropax.loops.training import Training
-from entropax.loops.update import STARTS, broken_steps, guarded_update, recent_return
+from entropax.loops.update import STARTS, broken_steps, recent_return, rewarded_update
 from entropax.replay import Replay
 from entropax.types import Metrics, Progress, transition
 
@@ -85,15 +85,16 @@ def _step(
     action: Float[Array, "envs action"],
     keys: Key[Array, " envs"],
 ) -> tuple[Carry, Metrics]:
-    """Steps all copies once, stores what is finite, and sums up the episodes that ended; a bonus is only stored."""
+    """Steps all copies once, stores what is finite, and sums up the episodes that ended."""
     taken = environment.spec.action.to_environment
     environments, step = jax.vmap(lambda s, a, k: environment.step(s, taken(a), key=k))(
         carry.environments, action, keys
     )
     steps = transition(carry.observation, action, step)
-    rewards, bonus = exploration.bonus.rewarded(carry.exploration.bonus, steps)
-    rows = replays.pack(steps._replace(reward=rewards))
+    rows = replays.pack(steps)
     finite = jnp.all(jnp.isfinite(rows), axis=-1)
+    stored = step.valid & finite
+    bonus = exploration.bonus.observe(environment.spec, carry.exploration.bonus, steps, stored)
     ended = step.terminated | step.truncated
     returns, lengths = carry.episode_return + jnp.where(finite, step.reward, 0), carry.episode_length + 1
     total, episodes = jnp.sum(jnp.where(ended, returns, 0)), jnp.sum(ended).astype(jnp.float32)
@@ -109,7 +110,7 @@ def _step(
         lambda c: (c.replay, c.environments, c.observation, c.episode_return, c.episode_length, c.mean_return),
         carry,
         (
-            replays.add(carry.replay, rows, step.valid & finite),
+            replays.add(carry.replay, rows, stored),
             environments,
             step.observation,
             jnp.where(ended, 0, returns),
@@ -202,14 +203,14 @@ def chunk(
             lambda c, k: _explore(algorithm, c, environment, exploration, k), carry, step_keys
         )
 
-        def update(learner: PyTree[Array], keys: Key[Array, "2"]) -> tuple[PyTree[Array], Metrics]:
+        def update(state: tuple[PyTree, PyTree], keys: Key[Array, "2"]) -> tuple[tuple[PyTree, PyTree], Metrics]:
             sample_key, key = keys
             rows = data.sample(carry.replay, key=sample_key)
-            return guarded_update(algorithm, spec, learner, rows, progress, key=key)
+            return rewarded_update(algorithm, exploration.bonus, spec, state, rows, progress, key=key)
 
-        learner, metrics = jax.lax.scan(update, carry.learner, update_keys)
-        carry = eqx.tree_at(lambda c: (c.learner, c.rounds), carry, (learner, carry.rounds + 1))
-        return carry, (rollout, metrics)
+        (learner, bonus), metrics = jax.lax.scan(update, (carry.learner, carry.exploration.bonus), update_keys)
+        memory = ExplorationState(carry.exploration.noise, bonus)
+        return replace(carry, learner=learner, exploration=memory, rounds=carry.rounds + 1), (rollout, metrics)
 
     carry, (rollout, metrics) = jax.lax.scan(one, carry, _keys(carry, training, rounds))
     return carry, jax.tree.map(jnp.sum, {**rollout, **metrics})

@@ -34,15 +34,16 @@ def spec_to_json(spec: Spec) -> dict[str, Any]:
         action = {"kind": "categories", "size": spec.action.count}
     else:
         action = {"kind": "bounds", "low": list(spec.action.low), "high": list(spec.action.high)}
-    return {"observation_size": spec.observation_size, "action": action}
+    one_hot = {"one_hot": True} if spec.one_hot else {}
+    return {"observation_size": spec.observation_size, "action": action, **one_hot}
 
 
 def spec_from_json(content: dict[str, Any]) -> Spec:
     """The specification that a manifest holds."""
-    action, size = content["action"], content["observation_size"]
+    action, size, one_hot = content["action"], content["observation_size"], content.get("one_hot", False)
     if action["kind"] == "categories":
-        return Spec(size, Categories(action["size"]))
-    return Spec(size, Bounds(tuple(action["low"]), tuple(action["high"])))
+        return Spec(size, Categories(action["size"]), one_hot)
+    return Spec(size, Bounds(tuple(action["low"]), tuple(action["high"])), one_hot)
 
 
 @dataclasses.dataclass(frozen=True)

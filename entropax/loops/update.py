@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.exploration import AbstractBonus
 from entropax.replay import unpack
-from entropax.types import Metrics, Progress, Spec
+from entropax.types import Metrics, Progress, Spec, Transition
 
 CULPRITS = (
     "none",
@@ -24,6 +25,10 @@ CULPRITS = (
     "train/actor_loss",
     "train/actor_grad_norm",
     "train/ent_coef",
+    "train/model_loss",
+    "train/information_coef",
+    "exploration/predictor_loss",
+    "exploration/coefficient",
 )
 """Where a number can stop being finite, in the order in which an update meets them; not every algorithm has all."""
 
@@ -84,6 +89,41 @@ def guarded_update(
     """
     batch = unpack(rows, spec)
     following, metrics = algorithm.update(spec, state, batch, progress, key=key)
+    return _guarded(state, following, batch, metrics)
+
+
+def rewarded_update(
+    algorithm: AbstractAlgorithm[Any],
+    bonus: AbstractBonus[Any],
+    spec: Spec,
+    state: tuple[Any, Any],
+    rows: Float[Array, "batch window width"],
+    progress: Progress,
+    *,
+    key: Key[Array, ""],
+) -> tuple[tuple[Any, Any], Metrics]:
+    """The same of a learner with a reward of its own, which is paid on the batch and then learns from it as it was.
+
+    Args:
+        algorithm: who learns.
+        bonus: its reward; with `NoBonus` the update is `guarded_update`.
+        spec: of the environment.
+        state: the learner's, and the bonus's.
+        rows: as stored.
+        progress: of the run.
+        key: of what is drawn; the algorithm draws as it does without a bonus.
+    """
+    learner, memory = state
+    batch = unpack(rows, spec)
+    paid = bonus.rewarded(spec, memory, batch)
+    # Far from the numbers that an algorithm may split off: `split` and `fold_in` draw from one sequence.
+    memory, more = bonus.learn(spec, memory, batch, progress, key=jax.random.fold_in(key, 2**31))
+    learner, metrics = algorithm.update(spec, learner, paid, progress, key=key)
+    return _guarded(state, (learner, memory), paid, {**metrics, **more})
+
+
+def _guarded(state: Any, following: Any, batch: Transition, metrics: Metrics) -> tuple[Any, Metrics]:
+    """The following state, or the one before where a number is not finite; the metrics, with the counts of culprits."""
     culprit = _culprit((batch.observation, batch.action, batch.reward, batch.next_observation), metrics)
     finite = culprit == 0
     kept = jax.tree.map(lambda new, old: jnp.where(finite, new, old), following, state)

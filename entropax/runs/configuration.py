@@ -18,7 +18,7 @@ import numpy as np
 
 from entropax.errors import EntropaxError
 
-_HOMES = ("types", "temperature", "networks", "algorithms", "exploration", "envs", "loops")
+_HOMES = ("types", "temperature", "networks", "intrinsic", "algorithms", "exploration", "envs", "loops")
 
 
 def _modules(root: str) -> list[ModuleType]:

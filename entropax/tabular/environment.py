@@ -69,7 +69,7 @@ class Finite(AbstractDynamics[FiniteState]):
     @property
     def spec(self) -> Spec:
         """Observation: the state, one-hot; one action in [-1, 1]."""
-        return Spec(len(self.middle), Bounds((-1.0,), (1.0,)))
+        return Spec(len(self.middle), Bounds((-1.0,), (1.0,)), one_hot=True)
 
     def initial(self, *, key: Key[Array, ""]) -> FiniteState:
         """The start."""
@@ -129,7 +129,7 @@ class Choices(AbstractDynamics[FiniteState]):
     def spec(self) -> Spec:
         """Observation: the state, one-hot; one of the problem's actions."""
         states, actions = self.rewards.shape
-        return Spec(states, Categories(actions))
+        return Spec(states, Categories(actions), one_hot=True)
 
     def initial(self, *, key: Key[Array, ""]) -> FiniteState:
         """The start."""

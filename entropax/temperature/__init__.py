@@ -28,5 +28,6 @@ from entropax.temperature.scheduled import ScheduledState as ScheduledState
 from entropax.temperature.step_rule import StepRule as StepRule
 from entropax.temperature.targets import FractionOfUniform as FractionOfUniform
 from entropax.temperature.targets import FromSigma as FromSigma
+from entropax.temperature.targets import Level as Level
 from entropax.temperature.targets import Nats as Nats
 from entropax.temperature.targets import PerDimension as PerDimension

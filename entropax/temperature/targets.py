@@ -193,3 +193,32 @@ class Nats(AbstractTarget[tuple[()]]):
                 "and a target for tokens is nats per token."
             )
         return jnp.asarray(self.nats, jnp.float32)
+
+
+class Level(AbstractTarget[tuple[()]]):
+    """So much of whatever the law measures, where that is no entropy: the target of a coefficient of another reward.
+
+    Attributes:
+        level: the number to hold, in the units of what is measured.
+
+    Raises:
+        EntropaxError: it is not finite.
+    """
+
+    level: float = 0.0
+
+    def __check_init__(self) -> None:
+        if not holds(np.isfinite, self.level):
+            raise EntropaxError(f"Level: level must be finite, got {self.level}. Take 0 for a difference.")
+
+    def init(self, spec: Spec) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+    def observe(self, spec: Spec, state: tuple[()], evidence: Evidence) -> tuple[()]:
+        """Nothing to remember."""
+        return ()
+
+    def value(self, spec: Spec, state: tuple[()]) -> Float[Array, ""]:
+        """The number, on any action space."""
+        return jnp.asarray(self.level, jnp.float32)

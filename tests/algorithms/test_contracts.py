@@ -36,6 +36,8 @@ from entropax import (
     Fixed,
     Huber,
     LayerNormed,
+    Level,
+    MaxInfoSAC,
     MeanCritic,
     MetaSAC,
     NoisyNet,
@@ -50,6 +52,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
 from entropax.algorithms.ppo import AsEstimated
 from entropax.errors import EntropaxError
+from entropax.intrinsic.ensemble import Ensemble, SeparateTrunks, SharedTrunk
 from entropax.loops.update import BROKEN, CULPRITS, guarded_update
 from entropax.policies import CategoricalActor
 from entropax.replay import pack
@@ -110,6 +113,12 @@ VARIANTS = {
     "sac-adaent": SACAdaEnt(_sac(temperature=Fixed(0.2)), samples=7),
     "sac-adaent, delayed": SACAdaEnt(_sac(policy_delay=2, n_step=3), samples=7),
     "sac-lite": SACLite(_sac()),
+    "max-info-sac": MaxInfoSAC(_sac(), ensemble=Ensemble(trunks=SharedTrunk(SMALL))),
+    "max-info-sac, delayed": MaxInfoSAC(
+        _sac(policy_delay=2, n_step=3),
+        information=PI(target_entropy=Level(0.0)),
+        ensemble=Ensemble(trunks=SeparateTrunks(SMALL), heads=2),
+    ),
     "decomposed-sac": DecomposedSAC(_sac()),
     "decomposed-sac, delayed": DecomposedSAC(_sac(policy_delay=2, n_step=3), pairs=1, sharpness=2.0),
     "soft-q": SoftQ(**DETERMINISTIC),
@@ -179,7 +188,7 @@ def arrays_of(tree) -> list[np.ndarray]:
 
 def _updates(algorithm, state) -> int:
     """How many updates a state has seen."""
-    return int((state.sac if isinstance(algorithm, MetaSAC | SACAdaEnt) else state).updates)
+    return int((state.sac if isinstance(algorithm, MetaSAC | SACAdaEnt | MaxInfoSAC) else state).updates)
 
 
 class Case:
@@ -308,7 +317,9 @@ def test_an_on_policy_sweep_over_floats_is_one_program_and_equals_single_runs(na
     assert case.traces == 1, "a float was compiled in"
 
 
-@pytest.mark.parametrize("name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite", "soft-q", "td3", "ddpg"])
+@pytest.mark.parametrize(
+    "name", ["default", "delayed", "meta-sac", "sac-adaent", "sac-lite", "max-info-sac", "soft-q", "td3", "ddpg"]
+)
 def test_a_sweep_over_floats_is_one_program_and_equals_single_runs(name):
     case = Case(VARIANTS[name])
 

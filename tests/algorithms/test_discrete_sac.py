@@ -15,8 +15,6 @@ from entropax.networks import ActionValues
 from entropax.policies import CategoricalActor
 from entropax.types import Categories, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Categories(4))
 BATCH, ALPHA = 6, 0.3
 PLAIN = DiscreteSAC(torso=Dense((8,)), batch_size=BATCH, discount=0.9, temperature=Fixed(ALPHA))

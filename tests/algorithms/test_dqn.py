@@ -27,8 +27,6 @@ from entropax.errors import EntropaxError
 from entropax.networks import DuelingNetwork
 from entropax.types import Categories, Spec, Transition, unknown_progress
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(3, Categories(4))
 BATCH = 12
 PLAIN = DQN(torso=Dense((8,)), batch_size=BATCH, discount=0.9)

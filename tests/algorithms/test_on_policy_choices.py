@@ -11,8 +11,6 @@ from entropax.ops import clipped_surrogate
 from entropax.policies import CategoricalActor
 from entropax.types import Categories, Spec
 
-pytestmark = pytest.mark.unoptimised
-
 SPEC = Spec(2, Categories(3))
 LINEAR = Dense(())
 STEPS = 6

@@ -20,8 +20,8 @@ CASES = {
     "no algorithm": (("train",), "entropax train sac --help"),
     "unknown algorithm": (
         ("train", "rainbow"),
-        "Known are: sac, meta-sac, sac-adaent, sac-lite, decomposed-sac, soft-q, td3, ddpg, ppo, a2c, discrete-sac, "
-        "discrete-soft-q, dqn.",
+        "Known are: sac, meta-sac, sac-adaent, sac-lite, decomposed-sac, max-info-sac, soft-q, td3, ddpg, ppo, a2c, "
+        "discrete-sac, discrete-soft-q, dqn.",
     ),
     "no environment": (("train", "sac"), "Missing from entropax train sac: --env"),
     "unknown environment": (("train", "sac", "--env", "HalfCheeta-v5"), "Did you mean HalfCheetah-v5"),

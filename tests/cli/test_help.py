@@ -19,6 +19,7 @@ from entropax.algorithms.dqn import DQN
 from entropax.algorithms.dqn_parts import AbstractBootstrap, AbstractFollowing, AbstractHead, AbstractLoss
 from entropax.algorithms.exploring import AbstractExploration
 from entropax.algorithms.landscapes import AbstractSimilarity
+from entropax.algorithms.max_info_sac import MaxInfoSAC
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
 from entropax.algorithms.on_policy import AbstractPolicy
@@ -34,10 +35,11 @@ from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.cli.landscape import Landscape
 from entropax.cli.reproduce import Reproduce, ReproduceCollapse
+from entropax.errors import EntropaxError
 from entropax.exploration import AbstractBonus, AbstractNoise, Exploration
 from entropax.exploration.lengths import AbstractLengths
 from entropax.exploration.processes import AbstractProcess
-from entropax.errors import EntropaxError
+from entropax.intrinsic.ensemble import AbstractHeads
 from entropax.loops.training import Training
 from entropax.networks import AbstractTorso
 from entropax.temperature.band import AbstractBand
@@ -67,6 +69,7 @@ PARTS = (
     AbstractBonus,
     AbstractProcess,
     AbstractLengths,
+    AbstractHeads,
 )
 FLAGS = (
     commands.Train,
@@ -91,6 +94,7 @@ OWNERS = [
     MetaSAC,
     SACAdaEnt,
     SACLite,
+    MaxInfoSAC,
     SoftQ,
     DiscreteSoftQ,
     DiscreteSAC,

@@ -51,6 +51,7 @@ def test_flags_arrive_in_the_run(run):
     [
         ("sac-adaent", ("--algorithm.threshold", "0.7", "--algorithm.samples", "8"), "SACAdaEnt", (0.7, 8)),
         ("sac-lite", (), "SACLite", ()),
+        ("max-info-sac", (), "MaxInfoSAC", ()),
     ],
 )
 def test_algorithms_around_sac_are_trained_by_their_own_words(word, flags, name, settings, tmp_path):

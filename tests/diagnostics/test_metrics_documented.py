@@ -6,7 +6,7 @@ from pathlib import Path
 
 import entropax
 
-_NAME = re.compile(r"(rollout|train|entropy|eval|time)/[a-z_]+")
+_NAME = re.compile(r"(rollout|train|entropy|exploration|eval|time)/[a-z_]+")
 _PACKAGE = Path(entropax.__file__).parent
 PAGES = ("metrics.md", "diagnose.md", "llm_diagnosis.md")
 

@@ -9,13 +9,18 @@ import pytest
 from safetensors.numpy import load_file
 
 from entropax import (
+    ICM,
     OU,
     PPO,
+    RND,
     SAC,
     Counts,
     Dense,
+    Disagreement,
+    DiscreteSoftQ,
     EntropaxError,
     Exploration,
+    Fixed,
     ParameterNoise,
     Pink,
     Training,
@@ -28,18 +33,20 @@ from entropax import (
     resume,
     warm_up,
 )
-from entropax.exploration import PLAIN
+from entropax.exploration import PLAIN, Policy
 from entropax.loops.driver import Driver
 from entropax.report import write_report
 
 SMALL = SAC(torso=Dense((8,)), batch_size=8)
 TRAINING = Training(steps=480, num_envs=2, warmup=40, train_every=2, updates=1, capacity=480, log_every=100)
 WAYS = [
-    Exploration(White(0.2), Counts(beta=1.0)),
+    Exploration(White(0.2), Counts(Fixed(1.0))),
     Exploration(OU(0.5)),
     Exploration(Pink(0.3)),
     Exploration(ParameterNoise(0.1)),
+    Exploration(bonus=RND(torso=Dense((8,)), features=4)),
 ]
+BONUSES = [Counts(), RND(), ICM(), Disagreement()]
 LOOP = Training(
     steps=600, warmup=100, capacity=600, log_every=200, evaluate_every=300, evaluation_episodes=1, checkpoint_every=300
 )
@@ -105,7 +112,9 @@ class _PowerCutError(Exception):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "exploration", [Exploration(Pink(0.3), Counts(1.0)), Exploration(ParameterNoise(0.1))], ids=["pink", "parameters"]
+    "exploration",
+    [Exploration(Pink(0.3), Counts(Fixed(1.0))), Exploration(ParameterNoise(0.1))],
+    ids=["pink", "parameters"],
 )
 def test_a_resumed_run_is_the_uninterrupted_one(exploration, tmp_path, monkeypatch):
     settings = {"seeds": 2, "progress": False, "exploration": exploration}
@@ -131,7 +140,27 @@ def test_a_resumed_run_is_the_uninterrupted_one(exploration, tmp_path, monkeypat
     for name, array in one.items():
         np.testing.assert_array_equal(array, two[name], err_msg=name)
     page = write_report([path], None, command="entropax report").read_text("utf-8")
-    assert type(exploration.noise).__name__ in page, "the page shows the setting"
+    shown = exploration.bonus if isinstance(exploration.noise, Policy) else exploration.noise
+    assert type(shown).__name__ in page, "the page shows the setting"
+
+
+@pytest.mark.parametrize("bonus", BONUSES, ids=lambda bonus: type(bonus).__name__)
+@pytest.mark.parametrize(
+    ("algorithm", "env"),
+    [(SMALL, "Pendulum"), (PPO(num_steps=512), "Pendulum"), (DiscreteSoftQ(batch_size=8), "CartPole")],
+    ids=["off-policy", "on-policy", "discrete"],
+)
+def test_any_algorithm_is_paid_by_any_bonus_and_the_carry_keeps_its_type(algorithm, env, bonus):
+    environment, exploration = make(f"entropax/{env}-v0"), Exploration(bonus=bonus)
+    training = Training(steps=4_096, num_envs=2).fed_by(algorithm.data())
+    start = jax.eval_shape(lambda k: begin(algorithm, environment, training, exploration, key=k), jax.random.key(0))
+    after, metrics = jax.eval_shape(lambda c: chunk(algorithm, c, environment, training, 2, exploration), start)
+    assert jax.tree.structure(after) == jax.tree.structure(start)
+    for one, two in zip(jax.tree.leaves(start), jax.tree.leaves(after), strict=True):
+        assert (one.shape, one.dtype, one.weak_type) == (two.shape, two.dtype, two.weak_type)
+    names = {name for name in metrics if name.startswith("exploration/")}
+    assert names >= {"exploration/bonus", "exploration/coefficient", "exploration/coefficient_step"}
+    assert ("exploration/predictor_loss" in names) != isinstance(bonus, Counts)
 
 
 def test_noise_on_a_learner_of_its_own_actions_is_refused():

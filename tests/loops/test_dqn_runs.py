@@ -14,8 +14,6 @@ from entropax.cli import main
 from entropax.diagnostics.dialects import GREEDY, OF_CATEGORIES, Knob
 from entropax.report import read_run
 
-pytestmark = pytest.mark.unoptimised
-
 SHORT = ("--steps", "300", "--warmup", "100", "--log-every", "50", "--evaluate-every", "150")
 TINY = ("--algorithm.batch-size", "16", "algorithm.torso:dense", "--algorithm.torso.hidden-sizes", "8")
 RULES = {

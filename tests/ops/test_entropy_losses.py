@@ -3,12 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from entropax import ops
 from entropax.distributions import log_tanh_derivative
-
-pytestmark = pytest.mark.unoptimised
 
 LOGITS = jnp.array([[2.0, 0.0, -1.0], [0.5, 0.5, 0.5]])
 Q = jnp.array([[1.0, 0.5, -2.0], [0.0, 0.0, 3.0]])

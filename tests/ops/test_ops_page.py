@@ -10,8 +10,6 @@ import pytest
 
 import entropax.ops
 
-pytestmark = pytest.mark.unoptimised
-
 PAGE = (Path(__file__).parents[2] / "docs" / "ops.md").read_text("utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", PAGE, re.DOTALL)
 PUBLIC = {name: value for name, value in vars(entropax.ops).items() if callable(value)}
