@@ -17,6 +17,7 @@ class Budget:
         episodes: of an evaluation, per seed.
         rate: times the published learning rates.
         rollout: steps of each of PPO's environment copies between its updates; 128 of 16 copies are published.
+        methods: names of those that `exploration` compares; all that fit a task where none is named.
     """
 
     envs: tuple[str, ...]
@@ -28,6 +29,7 @@ class Budget:
     episodes: int
     rate: float
     rollout: int = 128
+    methods: tuple[str, ...] = ()
 
     def words(self) -> str:
         """The same as a sentence."""

@@ -1,64 +1,100 @@
-"""SAC on vehicle and quadrotor with the entropy term taken away, and another way to explore in its place."""
+"""Every way to explore on the same tasks: is it the entropy bonus that helps, or would something else?"""
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from entropax.envs.registry import TASKS
+from entropax.envs.base import Episodes
+from entropax.envs.registry import TASKS, make
+from entropax.experiments.alternatives import CONTINUOUS, COPIES, DISCRETE, Method, Setting
 from entropax.experiments.budget import Budget
-from entropax.experiments.cells import Cell, folder_of, measured, trained
-from entropax.experiments.control import published
-from entropax.experiments.problems import PROBLEMS, Problem
-from entropax.exploration import OU, PLAIN, Counts, Exploration, ParameterNoise, Pink, White
-from entropax.temperature import Fixed
+from entropax.experiments.cells import Cell, folder_of
+from entropax.experiments.problems import PROBLEMS
+from entropax.experiments.sweeps import Member, Sweep, swept
+from entropax.loops.training import Training
+from entropax.replay import AbstractData, Rollout
+from entropax.types import Categories
 
-_QUADROTOR = "entropax/Quadrotor-v0"
+STEPS: Mapping[str, int] = {
+    "entropax/MountainCarContinuous-v0": 50_000,
+    "entropax/PendulumSparse-v0": 20_000,
+    "entropax/PendulumActionCost-v0": 20_000,
+    "entropax/CartpoleSwingupSparse-v0": 200_000,
+    "entropax/DeceptiveMaze-v0": 50_000,
+    "entropax/Vehicle-v0": 200_000,
+    "entropax/Quadrotor-v0": 200_000,
+    "entropax/CartPole-v0": 50_000,
+}
+"""Tasks, and steps per seed that a full run takes on each."""
+
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget((_QUADROTOR,), 5, 3_000, (64, 64), 64, samples=16, episodes=5, rate=1.0),
-    "full": Budget(
-        ("entropax/Vehicle-v0", _QUADROTOR), 5, 2_000_000, (256, 256), 256, samples=100, episodes=10, rate=1.0
+    "small": Budget(
+        ("entropax/MountainCarContinuous-v0", "entropax/CartPole-v0"),
+        10,
+        10_000,
+        (32, 32),
+        64,
+        samples=16,
+        episodes=1,
+        rate=3.0,
+        rollout=32,
     ),
+    "full": Budget(tuple(STEPS), 10, 200_000, (64, 64), 128, samples=100, episodes=5, rate=1.0),
 }
 
-ALPHA, WITHOUT = 0.2, 1e-6
-"""The published weight of the entropy, and as good as none: `Fixed` holds a temperature, which is above 0."""
-SIZE = 0.2
-"""Root mean square of every noise over an episode, before clipping, in units of [-1, 1]; published are 0.1 to 0.3."""
-BETA = 1.0
-"""Bonus of a state seen for the first time. Published is 0.01 for rewards of about 1 a step; here they are larger."""
+EVALUATIONS = 20
+"""In a run, evenly spaced: a first success is known to a twentieth."""
 
 
-class Method(NamedTuple):
-    """How much entropy weighs, and what explores on a task."""
+class Explored(NamedTuple):
+    """What became of a method on a task."""
 
-    alpha: float
-    explores: Callable[[int], Exploration]
-    """From the steps of an episode."""
-
-
-METHODS: Mapping[str, Method] = {
-    "SAC, alpha 0.2": Method(ALPHA, lambda horizon: PLAIN),
-    "alpha about 0": Method(WITHOUT, lambda horizon: PLAIN),
-    "white noise": Method(WITHOUT, lambda horizon: Exploration(White(SIZE))),
-    "OU noise": Method(WITHOUT, lambda horizon: Exploration(OU(SIZE / OU(1.0).size(horizon)))),
-    "pink noise": Method(WITHOUT, lambda horizon: Exploration(Pink(SIZE))),
-    "parameter noise": Method(WITHOUT, lambda horizon: Exploration(ParameterNoise(SIZE))),
-    "white noise, counts": Method(WITHOUT, lambda horizon: Exploration(White(SIZE), Counts(Fixed(BETA)))),
-}
-"""By name: a line a method."""
-REFERENCE, MEMORYLESS = "SAC, alpha 0.2", "white noise"
+    cell: Cell
+    pace: float
+    """Wall time per step of one seed, all seeds training together, microseconds."""
 
 
-def train(budget: Budget, root: Path) -> list[Cell]:
-    """Trains every method on every task, a kept run folder each."""
-    return [_cell(PROBLEMS[env], name, budget, root) for env in budget.envs for name in METHODS]
+def methods(env: str) -> Mapping[str, Method]:
+    """Those that fit the task's actions; the first is what the others are compared with."""
+    return DISCRETE if isinstance(make(env).spec.action, Categories) else CONTINUOUS
 
 
-def _cell(problem: Problem, name: str, budget: Budget, root: Path) -> Cell:
-    method = METHODS[name]
-    sac = replace(published(problem, budget).sac, temperature=Fixed(method.alpha))
-    folder = folder_of(root, problem.name, name)
-    explores = method.explores(TASKS[problem.env].time_limit)
-    run = trained(sac, problem.env, problem.training(budget), budget.seeds, folder, explores)
-    return measured(run, problem.env, name, problem.good)
+def solved(env: str) -> float:
+    """Return from which a seed counts as solved."""
+    return PROBLEMS[env].good if env in PROBLEMS else TASKS[env].solved
+
+
+def train(budget: Budget, root: Path) -> list[Explored]:
+    """Trains every method on every task, a population of seeds each, and keeps what came out."""
+    wanted = [(env, name) for env in budget.envs for name in methods(env)]
+    return [_cell(env, name, budget, root) for env, name in wanted if not budget.methods or name in budget.methods]
+
+
+def _cell(env: str, name: str, budget: Budget, root: Path) -> Explored:
+    method, setting, task = methods(env)[name], Setting(budget, TASKS[env].time_limit), make(env)
+    assert isinstance(task, Episodes)
+    algorithm = method.learner(setting)
+    training = training_of(env, budget, algorithm.data())
+    member = Member(name, algorithm, task, task)
+    sweep = Sweep(env, solved(env), (member,), budget.seeds, training, method.explores(setting))
+    (found,) = swept(sweep, folder_of(root, env.removeprefix("entropax/"), name))
+    return Explored(found.cell, found.pace)
+
+
+def training_of(env: str, budget: Budget, data: AbstractData) -> Training:
+    """The counts of a run: a twentieth of the steps is random, or as many rollouts as fill the steps."""
+    steps = min(STEPS[env], budget.steps)
+    every, copies = steps // EVALUATIONS, 1
+    if isinstance(data, Rollout):
+        rollout = COPIES * data.num_steps
+        every, copies = -(-every // rollout) * rollout, COPIES
+    return Training(
+        steps=every * EVALUATIONS,
+        num_envs=copies,
+        warmup=every if copies == 1 else 0,
+        capacity=steps if copies == 1 else Training().capacity,
+        log_every=every,
+        evaluate_every=every,
+        evaluation_episodes=budget.episodes,
+        checkpoint_every=every * EVALUATIONS,
+    )

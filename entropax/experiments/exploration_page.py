@@ -2,54 +2,174 @@
 
 from collections.abc import Sequence
 
+import altair as alt
+import numpy as np
+from jaxtyping import Float
+from scipy.stats import fisher_exact, mannwhitneyu
+
+from entropax.diagnostics.window import number
+from entropax.experiments.alternatives import ALPHA, BETA, BONUS, COPIES, NONE, SIZE, WITHOUT
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
-from entropax.experiments.comparison import by_task, chart, gaps, good_seeds, table
-from entropax.experiments.exploration import BETA, MEMORYLESS, METHODS, REFERENCE, SIZE, WITHOUT
-from entropax.experiments.findings import Findings, numbers_of
-from entropax.experiments.problems import Problem
-from entropax.exploration import PLAIN
+from entropax.experiments.charts import shares
+from entropax.experiments.exploration import EVALUATIONS, STEPS, Explored, methods, solved
+from entropax.experiments.findings import Findings, Table, gap_words, middle_words, numbers_of
+from entropax.report.charts import Chart
+from entropax.report.data import plain
 
 
-def findings(budget: Budget, cells: Sequence[Cell]) -> Findings:
-    """What the cells say, task by task."""
-    tasks = by_task(cells)
-    said = [words for problem, here in tasks.items() for words in _sentences(problem, here)]
+def findings(budget: Budget, results: Sequence[Explored]) -> Findings:
+    """What the results say, task by task."""
+    tasks = {env: [found for found in results if found.cell.env == env] for env in budget.envs}
     return Findings(
         name="exploration",
-        title="Is it the entropy bonus that helps, or would other noise?",
-        about=_about(budget, list(tasks)),
-        sentences=tuple(said),
-        tables=(table(list(tasks), cells),),
-        charts=tuple(chart(problem, here) for problem, here in tasks.items()),
-        numbers=tuple(numbers_of(cell) for cell in cells),
+        title="Is it the entropy bonus that helps, or would something else?",
+        about=_about(budget),
+        sentences=tuple(words for env, here in tasks.items() for words in _sentences(env, here)),
+        tables=tuple(_table(env, here) for env, here in tasks.items()),
+        charts=tuple(_chart(env, here) for env, here in tasks.items()),
+        numbers=tuple(numbers_of(found.cell, microseconds=plain(found.pace)) for found in results),
     )
 
 
-def _sentences(problem: Problem, cells: Sequence[Cell]) -> list[str]:
-    """Good seeds; every method beside SAC; and what noise or a bonus adds to white noise."""
-    replaced = [cell for cell in cells if METHODS[cell.method].explores(1) != PLAIN]
-    return [good_seeds(problem, cells), *gaps(problem, cells, REFERENCE), *gaps(problem, replaced, MEMORYLESS)]
+def _sentences(env: str, results: Sequence[Explored]) -> list[str]:
+    """Does the bonus help, and what else does?"""
+    name, known = _name(env), methods(env)
+    reference, *others = [found.cell for found in results]
+    without = next((cell for cell in others if known[cell.method].family == NONE), None)
+    said = [] if without is None else [_bonus(name, reference, without)]
+    chances = holm([_chance(cell.returns, reference.returns) for cell in others])
+    groups: dict[str, list[str]] = {"clearly higher": [], "clearly lower": [], "not clearly different": []}
+    for cell, chance in zip(others, chances, strict=True):
+        groups[_word(cell, reference, chance)].append(cell.method)
+    words = "; ".join(f"{word}: {', '.join(here)}" for word, here in groups.items() if here)
+    if others:
+        said.append(f"{name}: returns beside those of {reference.method} are {words}.")
+    most = max(found.cell.solved_seeds() for found in results)
+    best = ", ".join(found.cell.method for found in results if found.cell.solved_seeds() == most)
+    ends = f"most seeds, {most} of {reference.seeds}, are solved by {best}" if most else "no method solves a seed"
+    return [*said, f"{name}: {ends}."]
 
 
-def _about(budget: Budget, problems: Sequence[Problem]) -> tuple[str, ...]:
-    sizes = (
-        f"{budget.seeds} seeds a setting, hidden layers of {' and '.join(map(str, budget.hidden))} units, batches of "
-        f"{budget.batch_size}, {budget.episodes} episodes an evaluation, {budget.rate:g} times the published learning "
-        "rates."
-    )
-    steps = "; ".join(
-        f"{problem.name} {problem.training(budget).steps:,} steps, of which {problem.training(budget).warmup:,} "
-        f"random, learning rate {budget.rate * problem.learning_rate:g}"
-        for problem in problems
-    )
+def _bonus(name: str, reference: Cell, without: Cell) -> str:
+    """What becomes of the reference without its entropy."""
+    counts = [[cell.solved_seeds(), cell.seeds - cell.solved_seeds()] for cell in (reference, without)]
+    _, chance = np.asarray(fisher_exact(counts))
     return (
-        sizes,
-        f"{steps}. A seed's return is the mean of its last two deterministic evaluations, in the task's own rewards.",
-        f"All are SAC. But for {REFERENCE}, alpha is {WITHOUT:g}: the entropy term is gone, from critics and actor. "
-        '"alpha about 0" then draws actions from its policy; all others act by its mode and the noise named.',
-        f"Every noise has a root mean square of {SIZE:g} over an episode, in units of [-1, 1]: white and pink noise by "
-        "their deviation, OU by the strength that gives it over the task's episodes, from 0 at their start, parameter "
-        "noise by adaptation.",
-        f"Counts add {BETA:g} / sqrt(n) for the n-th arrival in a cell of SimHash, of 16 bits, to the stored rewards.",
+        f"{name}: {reference.method} solves {counts[0][0]} of {reference.seeds} seeds, {without.method} "
+        f"{counts[1][0]} (Fisher's exact test p = {number(float(chance))}); its return is "
+        f"{gap_words(reference.returns, without.returns)} with the entropy than without."
+    )
+
+
+def _chance(returns: Float[np.ndarray, " seeds"], others: Float[np.ndarray, " seeds"]) -> float:
+    """Mann and Whitney's p that two methods' seeds rank alike."""
+    return float(mannwhitneyu(returns, others).pvalue)
+
+
+def _word(cell: Cell, reference: Cell, chance: float) -> str:
+    if chance >= 0.05:
+        return "not clearly different"
+    pairs = np.sign(cell.returns[:, None] - reference.returns)
+    return "clearly higher" if pairs.mean() > 0 else "clearly lower"
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Adjusts p values for their number (Holm 1979), so that one false claim in a list is as rare as each alone.
+
+    Example:
+        >>> holm([0.01, 0.5, 0.02])
+        [0.03, 0.5, 0.04]
+    """
+    order = np.argsort(chances)
+    scaled = np.asarray(chances)[order] * np.arange(len(chances), 0, -1)
+    adjusted = np.empty(len(chances))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
+    return adjusted.tolist()
+
+
+def _table(env: str, results: Sequence[Explored]) -> Table:
+    """A row a method."""
+    heads = ("method", "explores by", "solved", "return", "first solved after", "time per step")
+    rows = tuple(_row(env, found, results[0]) for found in results)
+    note = (
+        f"Seeds solved at the end (return from {number(solved(env))}) with Wilson's 95 % interval of their share; "
+        "interquartile mean return over seeds with its 95 % bootstrap interval; steps of the first evaluation that is "
+        "solved, the median over the seeds that have one, and their number; wall time per step beside that of "
+        f"{results[0].cell.method}, in one run on a machine with other work: not to be read to the last digit."
+    )
+    return Table(_name(env), heads, rows, note)
+
+
+def _row(env: str, found: Explored, reference: Explored) -> tuple[str, ...]:
+    cell = found.cell
+    share = shares(cell.method, ["end"], (cell.returns >= cell.solved)[None])
+    firsts = first_solved(cell)
+    reached = firsts[np.isfinite(firsts)]
+    after = f"{np.median(reached):,.0f} ({len(reached)} seeds)" if len(reached) else "never"
+    return (
+        cell.method,
+        methods(env)[cell.method].family,
+        f"{cell.solved_seeds()} of {cell.seeds} [{share.low[0]:.2f}, {share.high[0]:.2f}]",
+        middle_words(cell.returns),
+        after,
+        f"{found.pace / reference.pace:.2f}",
+    )
+
+
+def first_solved(cell: Cell) -> Float[np.ndarray, " seeds"]:
+    """Steps of each seed's first evaluation that reaches the threshold; infinite where none does."""
+    reached = cell.evaluations >= cell.solved
+    return np.where(reached.any(axis=0), cell.evaluation_steps[np.argmax(reached, axis=0)], np.inf)
+
+
+def _chart(env: str, results: Sequence[Explored]) -> Chart:
+    """Returns by method, coloured by what explores, with the number of seeds solved."""
+    known, rows = methods(env), []
+    for cell in (found.cell for found in results):
+        middle, low, high = cell.middle()
+        end = {"v": plain(middle), "l": plain(low), "h": plain(high)}
+        rows.append({"method": cell.method, "by": known[cell.method].family, "n": str(cell.solved_seeds()), **end})
+    families = list(dict.fromkeys(method.family for method in known.values()))
+    colours = alt.Scale(domain=families, range=[f"var(--run-{index})" for index in range(len(families))])
+    legend = alt.Legend(orient="top", symbolOpacity=1)
+    chart = alt.Chart(alt.InlineData(values=rows)).encode(
+        y=alt.Y("method:N", title=None, sort=[row["method"] for row in rows], axis=alt.Axis(labelLimit=220)),
+        color=alt.Color("by:N", title=None, scale=colours, legend=legend),
+    )
+    title = "return: interquartile mean over seeds"
+    threshold = alt.Chart(alt.InlineData(values=[{"v": solved(env)}]))
+    layers = alt.layer(
+        chart.mark_rule(strokeWidth=2).encode(x=alt.X("l:Q", title=title, scale=alt.Scale(zero=False)), x2="h:Q"),
+        chart.mark_point(filled=True, size=60).encode(x="v:Q"),
+        chart.mark_text(align="right", fontSize=11).encode(x=alt.value("width"), text="n:N"),
+        threshold.mark_rule(color="var(--muted)", strokeDash=[2, 2]).encode(x="v:Q"),
+    )
+    sized = layers.properties(width="container", height=22 * len(rows), background="transparent")
+    caption = (
+        "Interquartile mean return over seeds with its 95 % bootstrap interval, by what explores; at the right, seeds "
+        f"solved of {results[0].cell.seeds}; dotted, the return from which a seed counts as solved."
+    )
+    return Chart(_name(env).lower(), _name(env), caption, sized.to_dict())
+
+
+def _name(env: str) -> str:
+    return env.removeprefix("entropax/")
+
+
+def _about(budget: Budget) -> tuple[str, ...]:
+    steps = "; ".join(f"{_name(env)} {min(STEPS[env], budget.steps):,}" for env in budget.envs)
+    return (
+        f"{budget.seeds} seeds a method and task, trained together; hidden layers of "
+        f"{' and '.join(map(str, budget.hidden))} units, batches of {budget.batch_size}, a learning rate of "
+        f"{3e-4 * budget.rate:g} for all, {budget.episodes} episodes an evaluation, {EVALUATIONS} evaluations.",
+        f"Steps per seed, a twentieth of them random: {steps}; PPO and A2C take no random ones, and whole rollouts. A "
+        "seed's return is the mean of its last two "
+        "evaluations, by the policy's mode, without noise and in the task's own rewards.",
+        "Clearly higher and lower: Mann and Whitney's rank test over seeds, p < 0.05 after Holm's correction for the "
+        "number of methods on the task.",
+        f"Without the entropy, alpha is {WITHOUT:g}. Noise acts on the mode of that learner, with a root mean square "
+        f"of {SIZE:g} over an episode, in units of [-1, 1]; intrinsic rewards go with white noise and weigh "
+        f"{BETA:g}. A fixed alpha is {ALPHA:g}; PPO and A2C step {COPIES} copies and weigh the entropy by {BONUS:g}.",
+        "Nothing is tuned for a task: a method that fails here may do well with settings of its own.",
     )

@@ -7,6 +7,7 @@ sweep is one program over settings and seeds, on a JAX environment; what it keep
 import dataclasses
 import json
 import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +22,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import Episodes
 from entropax.errors import EntropaxError
 from entropax.experiments.cells import Cell
+from entropax.exploration import PLAIN, Exploration
 from entropax.loops.chunk import Carry, begin, chunk, warm_up
 from entropax.loops.driver import Interrupted
 from entropax.loops.fit import prepare
@@ -31,7 +33,6 @@ from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.runs import export_policy, load_policy, restore_checkpoint, save_checkpoint, to_config
 from entropax.runs.atomic import write_json
-from entropax.types import continuous
 
 _SETTINGS, _RESULT = "sweep.json", "result.safetensors"
 
@@ -61,6 +62,7 @@ class Sweep:
             `log_every` steps are compiled, so all counts must be whole multiples of that, and the steps after the
             warm-up of `evaluate_every`. An algorithm that learns from rollouts has no warm-up, and whole rollouts in a
             chunk.
+        exploration: how all members explore.
 
     Raises:
         EntropaxError: members that differ in structure, or counts that are no whole chunks.
@@ -71,6 +73,7 @@ class Sweep:
     members: tuple[Member, ...]
     seeds: int
     training: Training
+    exploration: Exploration = PLAIN
 
     def __post_init__(self) -> None:
         structures = {jax.tree.structure(member[1:]) for member in self.members}
@@ -111,6 +114,8 @@ class Record(NamedTuple):
     entropy: Float[np.ndarray, "evaluations learners"]
     """Nats per dimension on stored states."""
     alpha: Float[np.ndarray, "evaluations learners"]
+    pace: Float[np.ndarray, "evaluations learners"]
+    """Wall time of the chunk before, microseconds per step of one learner; the first has the compilation in it."""
     skipped: Float[np.ndarray, " learners"]
     """Updates that were undone because something in them was not finite."""
 
@@ -122,6 +127,8 @@ class Swept(NamedTuple):
     """Judged by deterministic episodes."""
     drawn: Float[np.ndarray, "evaluations seeds"]
     """Mean return of episodes whose actions are drawn from the policy."""
+    pace: float
+    """Wall time per step of one learner, all of them trained together, microseconds: the median of the chunks."""
     skipped: Float[np.ndarray, " seeds"]
     """Updates that were not finite, and undone."""
     actors: AbstractActor
@@ -160,6 +167,7 @@ def _claim(sweep: Sweep, folder: Path) -> None:
         "seeds": sweep.seeds,
         "training": to_config(sweep.training),
         "members": [_described(member) for member in sweep.members],
+        "exploration": to_config(sweep.exploration),
     }
     path = folder / _SETTINGS
     folder.mkdir(parents=True, exist_ok=True)
@@ -200,7 +208,9 @@ def _of_member(sweep: Sweep, index: int, record: Record, actors: AbstractActor) 
         entropy=record.entropy[:, mine],
         alpha=record.alpha[:, mine],
     )
-    return Swept(cell, record.drawn[:, mine], record.skipped[mine], jax.tree.map(lambda leaf: leaf[mine], actors))
+    pace = float(np.median(record.pace[:, mine]))
+    actors = jax.tree.map(lambda leaf: leaf[mine], actors)
+    return Swept(cell, record.drawn[:, mine], pace, record.skipped[mine], actors)
 
 
 def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Record, AbstractActor]:
@@ -214,11 +224,13 @@ def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Rec
     title = f"{folder.name}: {len(sweep.members) * sweep.seeds} learners"
     with StopRequest() as stop, Display(title, training.steps, True) as display:
         while step < training.steps:
+            started = time.perf_counter()
             carry, skipped = population.advance(carry)
+            pace = 1e6 * (time.perf_counter() - started) / (training.log_every * len(skipped))
             step += training.log_every
             record.skipped[:] += skipped
             if step in judged_at:
-                for series, values in zip(record[:4], population.judge(carry), strict=True):
+                for series, values in zip(record[:5], [*population.judge(carry), pace], strict=True):
                     series[judged_at.index(step)] = values
                 display.reached(step)
             display.step(step)
@@ -269,8 +281,8 @@ class _Population:
     def start(self) -> tuple[Carry, Record, int]:
         """All learners after their random steps, an empty record, and the steps taken."""
         shape = (len(self.sweep.evaluation_steps), self.count)
-        mode, drawn, entropy, alpha = (np.full(shape, np.nan, np.float32) for _ in range(4))
-        record = Record(mode, drawn, entropy, alpha, np.zeros(self.count, np.float32))
+        mode, drawn, entropy, alpha, pace = (np.full(shape, np.nan, np.float32) for _ in range(5))
+        record = Record(mode, drawn, entropy, alpha, pace, np.zeros(self.count, np.float32))
         return self._begin(self._settings, self._keys), record, self.sweep.fed.warmup
 
     def advance(self, carry: Carry) -> tuple[Carry, np.ndarray]:
@@ -297,14 +309,15 @@ class _Population:
 
     def _start(self, setting: Any, key: Key[Array, ""]) -> Carry:
         algorithm, environment, _ = setting
-        training = self.sweep.fed
-        carry = begin(algorithm, environment, training, key=key)
-        return warm_up(carry, environment, training, training.warmup_rounds)[0]
+        training, exploration = self.sweep.fed, self.sweep.exploration
+        carry = begin(algorithm, environment, training, exploration, key=key)
+        return warm_up(carry, environment, training, training.warmup_rounds, exploration)[0]
 
     def _piece(self, setting: Any, carry: Carry) -> tuple[Carry, Float[Array, ""]]:
         algorithm, environment, _ = setting
-        training = self.sweep.fed
-        carry, sums = chunk(algorithm, carry, environment, training, training.every(training.log_every))
+        training, exploration = self.sweep.fed, self.sweep.exploration
+        rounds = training.every(training.log_every)
+        carry, sums = chunk(algorithm, carry, environment, training, rounds, exploration)
         return carry, sums["train/skipped_updates"]
 
     def _policy(self, setting: Any, carry: Carry) -> AbstractActor:
@@ -340,17 +353,17 @@ def episode_return(
 
     Args:
         environment: Whose episode; what comes after its end is left out.
-        act: From an observation and a key to an action in [-1, 1].
+        act: From an observation and a key to an action, as policies have it.
         key: Of the episode's draws.
     """
-    bounds = continuous(environment.spec)
+    taken = environment.spec.action.to_environment
 
     def step(carry: Any, key: Key[Array, ""]) -> tuple[Any, Array]:
         state, observation, alive = carry
         act_key, step_key = jax.random.split(key)
-        state, taken = environment.step(state, bounds.to_environment(act(observation, act_key)), key=step_key)
-        following = (state, taken.observation, alive & ~(taken.terminated | taken.truncated))
-        return following, jnp.where(alive, taken.reward, 0)
+        state, after = environment.step(state, taken(act(observation, act_key)), key=step_key)
+        following = (state, after.observation, alive & ~(after.terminated | after.truncated))
+        return following, jnp.where(alive, after.reward, 0)
 
     reset_key, key = jax.random.split(key)
     first = (*environment.reset(key=reset_key), jnp.ones((), bool))

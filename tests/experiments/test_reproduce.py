@@ -11,14 +11,11 @@ import pytest
 
 from entropax.cli import KINDS, main
 from entropax.envs.registry import TASKS
-from entropax.errors import EntropaxError
 from entropax.experiments import (
     confounds,
     confounds_page,
     control,
     control_page,
-    exploration,
-    exploration_page,
     reproduce,
     toy,
     toy_page,
@@ -55,7 +52,7 @@ def result(method="m", env=QUADROTOR, returns=(0.0, 0.0), drawn=None, actors=Non
         entropy=np.zeros((2, seeds)),
         alpha=np.full((2, seeds), 0.2),
     )
-    return Swept(cell, np.tile(drawn, (2, 1)), np.zeros(seeds), actors)
+    return Swept(cell, np.tile(drawn, (2, 1)), 1.0, np.zeros(seeds), actors)
 
 
 def test_every_experiment_is_a_command_with_both_budgets():
@@ -295,59 +292,3 @@ def test_control_from_training_to_pages(monkeypatch, tmp_path):
     assert len(cells[0]["evaluations"]) == 20
     runs = sorted(path.parent.parent.name for path in tmp_path.glob("*/*/run.json"))
     assert runs == ["Obstacle2D-v0--SAC-alpha-learned"], "each cell can be reported on"
-
-
-# Exploration.
-
-
-def test_only_alpha_and_exploration_differ_and_every_noise_has_one_size():
-    """Root mean squares over an episode: by the fields where they say so, OU's by its own sum, which tests hold."""
-    assert {exploration.REFERENCE, exploration.MEMORYLESS} <= exploration.METHODS.keys()
-    assert exploration.METHODS[exploration.REFERENCE].alpha == 0.2
-    for name, method in exploration.METHODS.items():
-        assert (method.alpha == 0.2) == (name == exploration.REFERENCE)
-    noises = {name: method.explores(40).noise for name, method in exploration.METHODS.items()}
-    assert noises["white noise"].sigma == noises["pink noise"].sigma == noises["parameter noise"].distance == 0.2
-    assert noises["OU noise"].size(40) == pytest.approx(0.2)
-    assert noises["white noise, counts"] == noises["white noise"]
-    assert len({str(method.explores(40)) for method in exploration.METHODS.values()}) == len(noises) - 1
-
-
-def test_exploration_compares_with_sac_and_with_white_noise():
-    cells = [
-        result(exploration.REFERENCE, returns=(-700.0, -800.0, -750.0, -720.0)).cell,
-        result("alpha about 0", returns=(-700.0, -800.0, -750.0, -720.0)).cell,
-        result("white noise", returns=(-600.0, -610.0, -620.0, -630.0)).cell,
-        result("pink noise", returns=(-150.0, -160.0, -150.0, -160.0)).cell,
-    ]
-    found = exploration_page.findings(TINY, cells)
-    good, *gaps = found.sentences
-    assert good.endswith("SAC, alpha 0.2 0 of 4, alpha about 0 0 of 4, white noise 0 of 4, pink noise 4 of 4.")
-    assert len(gaps) == 4, "three beside SAC, and pink beside white noise"
-    assert "alpha about 0 is not clearly higher or lower (difference 0," in gaps[0]
-    assert "white noise is higher (difference 120," in gaps[1]
-    assert gaps[3].startswith("Quadrotor-v0: the return of pink noise is higher (difference 460,")
-    assert gaps[3].endswith("than that of white noise.")
-    assert "1e-06" in " ".join(found.about)
-    (table,) = found.tables
-    assert dict(row[:2] for row in table.rows)["pink noise"].startswith("4 of 4, -155")
-
-
-@pytest.mark.slow
-def test_exploration_from_training_to_pages(monkeypatch, tmp_path):
-    name = "parameter noise"
-    monkeypatch.setattr(exploration, "METHODS", {name: exploration.METHODS[name]})
-    budget = dataclasses.replace(TINY, envs=(QUADROTOR,))
-    files = reproduce.reproduce("exploration", budget, tmp_path, command="c")
-    assert [path.name for path in files] == [
-        "exploration.html", "exploration.json", "exploration.md", "exploration-quadrotor-v0.svg",
-    ]  # fmt: skip
-    (cell,) = json.loads(files[1].read_text("utf-8"))["cells"]
-    assert (cell["method"], len(cell["evaluations"])) == (name, 20)
-    (path,) = tmp_path.glob("*/*/run.json")
-    assert json.loads(path.read_text("utf-8"))["exploration"]["noise"]["type"] == "ParameterNoise"
-    # A kept run that explored otherwise is never taken for this one.
-    trained = exploration.trained
-    monkeypatch.setattr(exploration, "trained", lambda *given: trained(*given[:-1]))
-    with pytest.raises(EntropaxError, match="other settings"):
-        reproduce.reproduce("exploration", budget, tmp_path, command="c")

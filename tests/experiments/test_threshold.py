@@ -39,7 +39,7 @@ def made(*returns):
     cell = Cell(
         "entropax/Toy-v0", "m", 100, 0.0, series[0], rows, series, rows, np.zeros((2, count)), np.ones((2, count))
     )
-    return Swept(cell, series, np.zeros(count), None)
+    return Swept(cell, series, 1.0, np.zeros(count), None)
 
 
 def test_a_sentence_says_which_settings_succeed():

@@ -1,0 +1,142 @@
+"""Ways to explore by name, each a learner and an exploration: what `entropax reproduce exploration` compares."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from entropax.algorithms.a2c import A2C
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.ddpg import DDPG
+from entropax.algorithms.discrete_soft_q import DiscreteSoftQ
+from entropax.algorithms.meta_sac import MetaSAC
+from entropax.algorithms.ppo import PPO
+from entropax.algorithms.sac import SAC
+from entropax.algorithms.sac_adaent import SACAdaEnt
+from entropax.algorithms.soft_q import SoftQ
+from entropax.algorithms.td3 import TD3
+from entropax.experiments.budget import Budget
+from entropax.exploration import OU, PLAIN, AbstractNoise, Counts, Exploration, ParameterNoise, Pink, White
+from entropax.networks import Dense, Orthogonal
+from entropax.temperature import AbstractTemperature, Dual, Fixed
+
+ALPHA, WITHOUT = 0.2, 1e-6
+"""A weight of the entropy in wide use, and as good as none: `Fixed` holds a temperature, which is above 0."""
+SIZE = 0.2
+"""Root mean square of every noise over an episode, before clipping, in units of [-1, 1]; published are 0.1 to 0.3."""
+BETA = 0.1
+"""Weight of every intrinsic reward, in rewards of the environment; published for counts are 0.01 to 0.1."""
+BONUS = 0.01
+"""Weight of the entropy in the losses of PPO and A2C, published for A3C."""
+
+
+COPIES = 16
+"""Environment copies that PPO and A2C step together."""
+
+ENTROPY, NOISE, INTRINSIC, NONE = "entropy", "noise", "intrinsic reward", "nothing"
+"""What a method explores by; nothing: by what is left of its policy's own deviation."""
+
+
+class Setting(NamedTuple):
+    """What a method is built for."""
+
+    budget: Budget
+    horizon: int
+    """Steps of an episode."""
+
+    @property
+    def sizes(self) -> dict[str, Any]:
+        """Layers and batches, the same for all that learn off policy."""
+        return {"torso": Dense(self.budget.hidden), "batch_size": self.budget.batch_size}
+
+    @property
+    def rate(self) -> float:
+        """Of every optimiser."""
+        return 3e-4 * self.budget.rate
+
+
+class Method(NamedTuple):
+    """A way to explore."""
+
+    family: str
+    """One of those above."""
+    learner: Callable[[Setting], AbstractAlgorithm[Any]]
+    explores: Callable[[Setting], Exploration] = lambda setting: PLAIN
+
+
+def _sac(setting: Setting, temperature: AbstractTemperature) -> SAC:
+    rate = setting.rate
+    return SAC(actor_learning_rate=rate, critic_learning_rate=rate, temperature=temperature, **setting.sizes)
+
+
+def _learned(setting: Setting) -> SAC:
+    """Alpha from 1, at the rate of the networks, to an entropy of -1 nat a dimension."""
+    return _sac(setting, Dual(learning_rate=setting.rate))
+
+
+def _without(setting: Setting) -> SAC:
+    """No entropy in critics and actor."""
+    return _sac(setting, Fixed(WITHOUT))
+
+
+def _deterministic(kind: Callable[..., TD3 | DDPG]) -> Callable[[Setting], AbstractAlgorithm[Any]]:
+    def build(setting: Setting) -> TD3 | DDPG:
+        return kind(actor_learning_rate=setting.rate, critic_learning_rate=setting.rate, **setting.sizes)
+
+    return build
+
+
+def _noise(noise: Callable[[Setting], AbstractNoise[Any]]) -> Method:
+    """Noise on the policy's mode, in place of the entropy."""
+    return Method(NOISE, _without, lambda setting: Exploration(noise(setting)))
+
+
+def _ppo(coefficient: float) -> Callable[[Setting], PPO]:
+    """PPO with rollouts and minibatches of the budget, and so much of the entropy in its loss."""
+
+    def build(setting: Setting) -> PPO:
+        budget = setting.budget
+        return PPO(
+            learning_rate=setting.rate,
+            entropy_coefficient=coefficient,
+            torso=Orthogonal(budget.hidden),
+            num_steps=budget.rollout,
+            minibatches=min(max(COPIES * budget.rollout // budget.batch_size, 1), budget.rollout),
+        )
+
+    return build
+
+
+def _a2c(setting: Setting) -> A2C:
+    return A2C(entropy_coefficient=BONUS, torso=Orthogonal(setting.budget.hidden))
+
+
+CONTINUOUS: Mapping[str, Method] = {
+    "SAC": Method(ENTROPY, _learned),
+    "alpha about 0": Method(NONE, _without),
+    "SAC, alpha 0.2": Method(ENTROPY, lambda setting: _sac(setting, Fixed(ALPHA))),
+    "Meta-SAC": Method(ENTROPY, lambda setting: MetaSAC(_sac(setting, Fixed(1.0)))),
+    "SAC-AdaEnt": Method(
+        ENTROPY, lambda setting: SACAdaEnt(_sac(setting, Fixed(ALPHA)), samples=setting.budget.samples)
+    ),
+    "soft Q-learning": Method(
+        ENTROPY,
+        lambda setting: SoftQ(actor_learning_rate=setting.rate, critic_learning_rate=setting.rate, **setting.sizes),
+    ),
+    "white noise": _noise(lambda setting: White(SIZE)),
+    "OU noise": _noise(lambda setting: OU(SIZE / OU(1.0).size(setting.horizon))),
+    "pink noise": _noise(lambda setting: Pink(SIZE)),
+    "parameter noise": _noise(lambda setting: ParameterNoise(SIZE)),
+    "counts": Method(INTRINSIC, _without, lambda setting: Exploration(White(SIZE), Counts(BETA))),
+    "TD3": Method(NOISE, _deterministic(TD3)),
+    "DDPG": Method(NOISE, _deterministic(DDPG)),
+    "PPO": Method(ENTROPY, _ppo(BONUS)),
+    "PPO, no bonus": Method(NONE, _ppo(0.0)),
+    "A2C": Method(ENTROPY, _a2c),
+}
+"""For tasks whose actions are continuous; the first is the one that others are compared with."""
+
+DISCRETE: Mapping[str, Method] = {
+    "soft Q-learning": Method(
+        ENTROPY, lambda setting: DiscreteSoftQ(critic_learning_rate=setting.rate, **setting.sizes)
+    ),
+}
+"""For tasks with a finite set of actions, likewise."""

@@ -1,0 +1,112 @@
+"""The comparison of ways to explore: what it claims of made results, and one cell from training to pages."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from entropax.envs.base import Episodes
+from entropax.envs.registry import make
+from entropax.errors import EntropaxError
+from entropax.experiments import alternatives, exploration, exploration_page, reproduce
+from entropax.experiments.alternatives import CONTINUOUS, DISCRETE, NONE, Setting
+from entropax.experiments.budget import Budget
+from entropax.experiments.cells import Cell
+from entropax.experiments.exploration import Explored, methods
+from entropax.experiments.exploration_page import first_solved, holm
+from entropax.experiments.sweeps import Member, Sweep
+from entropax.exploration import PLAIN
+from entropax.replay import Rollout
+
+SPARSE, CARTPOLE = "entropax/PendulumSparse-v0", "entropax/CartPole-v0"
+TINY = Budget((), 2, 200, (8,), 8, samples=3, episodes=1, rate=1.0, rollout=4)
+
+
+def explored(method, returns, env=SPARSE, pace=10.0):
+    """A method whose every evaluation was this."""
+    evaluations = np.tile(np.asarray(returns, float), (3, 1))
+    rows = np.full((3, len(returns)), np.nan)
+    steps = np.array([10.0, 20.0, 30.0])
+    threshold = exploration.solved(env)
+    cell = Cell(env, method, 30, threshold, evaluations[0], steps, evaluations, steps, rows, rows)
+    return Explored(cell, pace)
+
+
+def test_every_method_is_buildable_and_fits_its_tasks():
+    """With the budget's sizes and rate; noises that say their size say the same one."""
+    for known, env in ((CONTINUOUS, SPARSE), (DISCRETE, CARTPOLE)):
+        assert methods(env) is known
+        assert next(iter(known.values())).family == alternatives.ENTROPY
+        assert [method.family for method in known.values()].count(NONE) >= 1
+        setting = Setting(TINY, 200)
+        for name, method in known.items():
+            algorithm = method.learner(setting)
+            method.explores(setting).check(algorithm)
+            training = exploration.training_of(env, TINY, algorithm.data())
+            task = make(env)
+            assert isinstance(task, Episodes)
+            sweep = Sweep(env, 0.0, (Member(name, algorithm, task, task),), 2, training, method.explores(setting))
+            assert len(sweep.evaluation_steps) == (20 if isinstance(algorithm.data(), Rollout) else 19), name
+    noises = [CONTINUOUS[name].explores(Setting(TINY, 200)).noise for name in ("white noise", "pink noise", "OU noise")]
+    assert noises[0].sigma == noises[1].sigma == alternatives.SIZE
+    assert noises[2].size(200) == pytest.approx(alternatives.SIZE)
+
+
+def test_holm_s_correction():
+    """By hand: 0.01 x 4, 0.02 x 3, then never less than the one before."""
+    assert holm([0.02, 0.9, 0.01, 0.03]) == pytest.approx([0.06, 0.9, 0.04, 0.06])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_the_first_success_is_each_seed_s_own():
+    cell = explored("SAC", [0.0, 0.0, 0.0]).cell
+    late = dataclasses.replace(cell, evaluations=np.array([[0.0, 0, 200], [0, 150, 0], [0, 0, 0]]))
+    assert first_solved(late).tolist() == [np.inf, 20.0, 10.0]
+
+
+def test_what_helps_is_said_where_the_seeds_say_it_and_only_there():
+    rng = np.random.default_rng(0)
+    low, high = rng.uniform(0, 5, 10), rng.uniform(160, 170, 10)
+    some = np.where(np.arange(10) < 2, low, high - 10)
+    results = [
+        explored("SAC", some),
+        explored("alpha about 0", low),
+        explored("pink noise", high, pace=12.0),
+        explored("PPO", some),
+    ]
+    found = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), results)
+    bonus, beside, most = found.sentences
+    assert bonus.startswith(
+        "PendulumSparse-v0: SAC solves 8 of 10 seeds, alpha about 0 0 (Fisher's exact test p = 7.1e-04"
+    )
+    assert "is higher (difference" in bonus
+    assert beside.endswith("clearly higher: pink noise; clearly lower: alpha about 0; not clearly different: PPO.")
+    assert most == "PendulumSparse-v0: most seeds, 10 of 10, are solved by pink noise."
+    rows = {row[0]: row[1:] for row in found.tables[0].rows}
+    assert rows["pink noise"][1].startswith("10 of 10 [0.72")
+    assert rows["pink noise"][3:] == ("10 (10 seeds)", "1.20")
+    assert rows["alpha about 0"][3] == "never"
+    (chart,) = found.charts
+    assert "PPO" in json.dumps(chart.spec)
+    none = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), [explored("SAC", low)])
+    assert none.sentences == ("PendulumSparse-v0: no method solves a seed.",)
+
+
+@pytest.mark.slow
+def test_exploration_from_training_to_pages(monkeypatch, tmp_path):
+    monkeypatch.setattr(exploration, "CONTINUOUS", {"parameter noise": CONTINUOUS["parameter noise"]})
+    budget = dataclasses.replace(TINY, envs=(SPARSE,))
+    files = reproduce.reproduce("exploration", budget, tmp_path, command="c")
+    assert [path.name for path in files] == [
+        "exploration.html", "exploration.json", "exploration.md", "exploration-pendulumsparse-v0.svg",
+    ]  # fmt: skip
+    (cell,) = json.loads(files[1].read_text("utf-8"))["cells"]
+    assert (cell["method"], len(cell["evaluations"])) == ("parameter noise", 19)
+    assert cell["microseconds"] > 0
+    # What was trained with another exploration is never taken for this.
+    other = CONTINUOUS["parameter noise"]._replace(explores=lambda setting: PLAIN)
+    monkeypatch.setattr(exploration, "CONTINUOUS", {"parameter noise": other})
+    with pytest.raises(EntropaxError, match="other settings"):
+        reproduce.reproduce("exploration", budget, tmp_path, command="c")
