@@ -60,7 +60,7 @@ class DeepSea(AbstractDynamics[DeepSeaState]):
     @property
     def spec(self) -> Spec:
         """Observation: the cell of `size` x `size`, one-hot row by row; one of two moves."""
-        return Spec(self.size**2, Categories(2))
+        return Spec(self.size**2, Categories(2), one_hot=True)
 
     def initial(self, *, key: Key[Array, ""]) -> DeepSeaState:
         """The upper left cell."""

@@ -74,7 +74,7 @@ class Gridworld(AbstractDynamics[GridworldState]):
     @property
     def spec(self) -> Spec:
         """Observation: the cell, one-hot; up, right, down or left."""
-        return Spec(HEIGHT * WIDTH, Categories(len(MOVES)))
+        return Spec(HEIGHT * WIDTH, Categories(len(MOVES)), one_hot=True)
 
     def initial(self, *, key: Key[Array, ""]) -> GridworldState:
         """The start."""

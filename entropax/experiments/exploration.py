@@ -23,6 +23,9 @@ STEPS: Mapping[str, int] = {
     "entropax/DeceptiveMaze-v0": 50_000,
     "entropax/Vehicle-v0": 200_000,
     "entropax/Quadrotor-v0": 200_000,
+    "entropax/DeepSea10-v0": 20_000,
+    "entropax/DeepSea20-v0": 100_000,
+    "entropax/Gridworld-v0": 50_000,
     "entropax/CartPole-v0": 50_000,
 }
 """Tasks, and steps per seed that a full run takes on each."""
@@ -71,8 +74,9 @@ def train(budget: Budget, root: Path) -> list[Explored]:
 
 
 def _cell(env: str, name: str, budget: Budget, root: Path) -> Explored:
-    method, setting, task = methods(env)[name], Setting(budget, TASKS[env].time_limit), make(env)
+    method, task = methods(env)[name], make(env)
     assert isinstance(task, Episodes)
+    setting = Setting(budget, TASKS[env].time_limit, task.spec)
     algorithm = method.learner(setting)
     training = training_of(env, budget, algorithm.data())
     member = Member(name, algorithm, task, task)

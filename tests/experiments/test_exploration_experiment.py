@@ -39,18 +39,19 @@ def test_every_method_is_buildable_and_fits_its_tasks():
         assert methods(env) is known
         assert next(iter(known.values())).family == alternatives.ENTROPY
         assert [method.family for method in known.values()].count(NONE) >= 1
-        setting = Setting(TINY, 200)
+        task = make(env)
+        assert isinstance(task, Episodes)
+        setting = Setting(TINY, 200, task.spec)
         for name, method in known.items():
             algorithm = method.learner(setting)
             method.explores(setting).check(algorithm)
             training = exploration.training_of(env, TINY, algorithm.data())
-            task = make(env)
-            assert isinstance(task, Episodes)
             sweep = Sweep(env, 0.0, (Member(name, algorithm, task, task),), 2, training, method.explores(setting))
             assert len(sweep.evaluation_steps) == (20 if isinstance(algorithm.data(), Rollout) else 19), name
-    noises = [CONTINUOUS[name].explores(Setting(TINY, 200)).noise for name in ("white noise", "pink noise", "OU noise")]
-    assert noises[0].sigma == noises[1].sigma == alternatives.SIZE
-    assert noises[2].size(200) == pytest.approx(alternatives.SIZE)
+    setting = Setting(TINY, 200, make(SPARSE).spec)
+    white, pink, ou = (vars(CONTINUOUS[f"{name} noise"].explores(setting))["noise"] for name in ("white", "pink", "OU"))
+    assert white.sigma == pink.sigma == alternatives.SIZE
+    assert ou.size(200) == pytest.approx(alternatives.SIZE)
 
 
 def test_holm_s_correction():
