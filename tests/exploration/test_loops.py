@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from entropax import (
+    GSDE,
     OU,
     PPO,
     SAC,
@@ -39,6 +40,7 @@ WAYS = [
     Exploration(OU(0.5)),
     Exploration(Pink(0.3)),
     Exploration(ParameterNoise(0.1)),
+    Exploration(GSDE()),
 ]
 LOOP = Training(
     steps=600, warmup=100, capacity=600, log_every=200, evaluate_every=300, evaluation_episodes=1, checkpoint_every=300
