@@ -9,6 +9,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from entropax import (
+    GSDE,
     ICM,
     OU,
     PPO,
@@ -45,6 +46,7 @@ WAYS = [
     Exploration(Pink(0.3)),
     Exploration(ParameterNoise(0.1)),
     Exploration(bonus=RND(torso=Dense((8,)), features=4)),
+    Exploration(GSDE()),
 ]
 BONUSES = [Counts(), RND(), ICM(), Disagreement()]
 LOOP = Training(
