@@ -29,7 +29,8 @@ RESULTS = HERE / "learning" / "results" / "sparse.json"
 SEEDS, TORSO, BATCH, EPISODES = 10, Dense((64, 64)), 64, 5
 STEPS: Mapping[str, tuple[str, int]] = {
     "MountainCar": ("entropax/MountainCarContinuous-v0", 20_000),
-    "PendulumSparse": ("entropax/PendulumSparse-v0", 10_000),
+    "PendulumSparse": ("entropax/PendulumSparse-v0", 20_000),
+    "PendulumActionCost": ("entropax/PendulumActionCost-v0", 10_000),
 }
 """By name: the task's id, and steps to train for."""
 INNER = SAC(torso=TORSO, batch_size=BATCH)

@@ -36,7 +36,9 @@ from entropax import (
 )
 from entropax.exploration import PLAIN, Policy
 from entropax.loops.driver import Driver
+from entropax.loops.run import spec_from_json, spec_to_json
 from entropax.report import write_report
+from entropax.types import Bounds, Categories, Spec
 
 SMALL = SAC(torso=Dense((8,)), batch_size=8)
 TRAINING = Training(steps=480, num_envs=2, warmup=40, train_every=2, updates=1, capacity=480, log_every=100)
@@ -169,3 +171,16 @@ def test_noise_on_a_learner_of_its_own_actions_is_refused():
     with pytest.raises(EntropaxError, match=r"PPO learns from actions .* off policy, such as SAC"):
         begin(PPO(), make("entropax/Pendulum-v0"), TRAINING, Exploration(White(0.1)), key=jax.random.key(0))
     Exploration(bonus=Counts()).check(PPO())
+
+
+def test_a_host_environment_is_refused_with_the_remedy(tmp_path):
+    with pytest.raises(EntropaxError, match=r"Pendulum-v1 runs on the host.*entropax envs"):
+        fit(SMALL, "Pendulum-v1", LOOP, root=tmp_path, progress=False, exploration=Exploration(Pink()))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_manifest_holds_whether_observations_can_be_counted():
+    for spec in (Spec(3, Categories(2), one_hot=True), Spec(3, Bounds((-1.0,), (1.0,)), one_hot=True)):
+        assert spec_from_json(spec_to_json(spec)) == spec
+        old = {name: value for name, value in spec_to_json(spec).items() if name != "one_hot"}
+        assert not spec_from_json(old).one_hot
