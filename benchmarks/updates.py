@@ -18,13 +18,28 @@ import jax.numpy as jnp
 import numpy as np
 from machine import HERE, describe
 
-from entropax import DDPG, SAC, TD3, DecomposedSAC, MaxInfoSAC, MetaSAC, SACAdaEnt, SACLite, SoftQ
+from entropax import (
+    DDPG,
+    DQN,
+    SAC,
+    TD3,
+    DecomposedSAC,
+    DiscreteSAC,
+    DiscreteSoftQ,
+    MaxInfoSAC,
+    MetaSAC,
+    SACAdaEnt,
+    SACLite,
+    SoftQ,
+)
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.types import Bounds, Spec, Transition, unknown_progress
+from entropax.types import Bounds, Categories, Spec, Transition, unknown_progress
 
 RESULTS = HERE / "results" / "updates.json"
 SPEC = Spec(17, Bounds((-1.0,) * 6, (1.0,) * 6))
 """Sizes of HalfCheetah-v5."""
+CATEGORIES = Spec(17, Categories(6))
+"""As many observations, and an action of six."""
 ALGORITHMS: Mapping[str, tuple[AbstractAlgorithm[Any], int]] = {
     "SAC": (SAC(), 100),
     "SACLite": (SACLite(), 100),
@@ -35,30 +50,41 @@ ALGORITHMS: Mapping[str, tuple[AbstractAlgorithm[Any], int]] = {
     "DDPG": (DDPG(), 100),
     "SoftQ": (SoftQ(), 100),
     "SACAdaEnt": (SACAdaEnt(), 5),
+    "DiscreteSAC": (DiscreteSAC(), 100),
+    "DiscreteSoftQ": (DiscreteSoftQ(), 100),
+    "DQN": (DQN(batch_size=256), 100),
 }
-"""Each at its defaults, and updates to time: two hidden layers of 256 units, and batches of 256, in all of them; the
-trunk of MaxInfoSAC's models has 128."""
+"""Each at its defaults, but for DQN's batch, and updates to time: two hidden layers of 256 units and batches of 256 in
+all of them; the trunk of MaxInfoSAC's models has 128."""
+
+
+def spec_of(algorithm: AbstractAlgorithm[Any]) -> Spec:
+    """What it is timed on."""
+    return CATEGORIES if isinstance(algorithm, DiscreteSAC | DiscreteSoftQ | DQN) else SPEC
 
 
 def timed(algorithm: AbstractAlgorithm[Any], updates: int) -> Callable[[], float]:
     """Compiles a loop of updates; each call runs it once and gives the seconds of one update."""
     rng = np.random.default_rng(0)
+    spec = spec_of(algorithm)
     batch, window = algorithm.data().shape(1)
 
     def draw(*more: int) -> jax.Array:
         return jnp.asarray(rng.normal(size=(batch, window, *more)), jnp.float32)
 
     ends = jnp.zeros((batch, window), jnp.float32)
-    action = jnp.tanh(draw(SPEC.action.size))
-    data = Transition(draw(SPEC.observation_size), action, draw(), draw(SPEC.observation_size), ends, ends)
-    progress = unknown_progress(SPEC)
+    action = jnp.tanh(draw(spec.action.size))
+    if isinstance(spec.action, Categories):
+        action = jnp.asarray(rng.integers(spec.action.count, size=action.shape), jnp.float32)
+    data = Transition(draw(spec.observation_size), action, draw(), draw(spec.observation_size), ends, ends)
+    progress = unknown_progress(spec)
 
     @jax.jit
     def run(state: Any) -> Any:
         keys = jax.random.split(jax.random.key(1), updates)
-        return jax.lax.scan(lambda s, k: algorithm.update(SPEC, s, data, progress, key=k), state, keys)[0]
+        return jax.lax.scan(lambda s, k: algorithm.update(spec, s, data, progress, key=k), state, keys)[0]
 
-    state = algorithm.init(SPEC, key=jax.random.key(0))
+    state = algorithm.init(spec, key=jax.random.key(0))
     jax.block_until_ready(run(state))
 
     def once() -> float:
@@ -71,17 +97,18 @@ def timed(algorithm: AbstractAlgorithm[Any], updates: int) -> Callable[[], float
 
 def flops(algorithm: AbstractAlgorithm[Any]) -> float:
     """XLA's count for one update."""
+    spec = spec_of(algorithm)
     batch, window = algorithm.data().shape(1)
 
     def shape(*more: int) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct((batch, window, *more), jnp.float32)
 
     data = Transition(
-        shape(SPEC.observation_size), shape(SPEC.action.size), shape(), shape(SPEC.observation_size), shape(), shape()
+        shape(spec.observation_size), shape(spec.action.size), shape(), shape(spec.observation_size), shape(), shape()
     )
     key = jax.random.key(0)
-    state = jax.eval_shape(lambda: algorithm.init(SPEC, key=key))
-    program = jax.jit(lambda s, b: algorithm.update(SPEC, s, b, unknown_progress(SPEC), key=key))
+    state = jax.eval_shape(lambda: algorithm.init(spec, key=key))
+    program = jax.jit(lambda s, b: algorithm.update(spec, s, b, unknown_progress(spec), key=key))
     analysis: Any = program.lower(state, data).compile().cost_analysis()
     return float(analysis["flops"])
 

@@ -173,12 +173,6 @@ def test_noise_on_a_learner_of_its_own_actions_is_refused():
     Exploration(bonus=Counts()).check(PPO())
 
 
-def test_a_host_environment_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(EntropaxError, match=r"Pendulum-v1 runs on the host.*entropax envs"):
-        fit(SMALL, "Pendulum-v1", LOOP, root=tmp_path, progress=False, exploration=Exploration(Pink()))
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_a_manifest_holds_whether_observations_can_be_counted():
     for spec in (Spec(3, Categories(2), one_hot=True), Spec(3, Bounds((-1.0,), (1.0,)), one_hot=True)):
         assert spec_from_json(spec_to_json(spec)) == spec
