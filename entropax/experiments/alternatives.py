@@ -118,9 +118,7 @@ def _deterministic(kind: Callable[..., TD3 | DDPG | SoftQ]) -> Callable[[Setting
     return build
 
 
-def _discrete_sac(
-    temperature: Callable[[Setting], AbstractTemperature], **parts: Any
-) -> Callable[[Setting], DiscreteSAC]:
+def _discrete_sac(law: Callable[[Setting], AbstractTemperature], **parts: Any) -> Callable[[Setting], DiscreteSAC]:
     def build(setting: Setting) -> DiscreteSAC:
         rates = {"actor_learning_rate": setting.rate, "critic_learning_rate": setting.rate}
         return DiscreteSAC(temperature=law(setting), **rates, **parts, **setting.sizes)
@@ -128,9 +126,9 @@ def _discrete_sac(
     return build
 
 
-def _to_uniform(setting: Setting) -> Dual:
-    """Alpha learned, to a share of log n that leaves room to act: CleanRL's."""
-    return Dual(learning_rate=setting.rate, target_entropy=FractionOfUniform(0.89))
+def _to_fraction(setting: Setting) -> Dual:
+    """Alpha learned as by default, at the rate of the networks."""
+    return Dual(learning_rate=setting.rate, target_entropy=FractionOfUniform())
 
 
 def _dqn(**parts: Any) -> Callable[[Setting], DQN]:
@@ -207,10 +205,10 @@ CONTINUOUS: Mapping[str, Method] = {
 """For tasks whose actions are continuous; the first is the one that others are compared with."""
 
 DISCRETE: Mapping[str, Method] = {
-    "SAC": Method(ENTROPY, _discrete_sac(_to_uniform)),
+    "SAC": Method(ENTROPY, _discrete_sac(_to_fraction)),
     "alpha about 0": Method(NONE, _discrete_sac(lambda setting: Fixed(WITHOUT))),
     "SAC, remedies": Method(
-        ENTROPY, _discrete_sac(_to_uniform, reduction=MeanCritic(), regression=ClippedQ(), drift=EntropyPenalty())
+        ENTROPY, _discrete_sac(_to_fraction, reduction=MeanCritic(), regression=ClippedQ(), drift=EntropyPenalty())
     ),
     "soft Q-learning": Method(
         ENTROPY, lambda setting: DiscreteSoftQ(critic_learning_rate=setting.rate, **setting.sizes)

@@ -1,11 +1,9 @@
 """The Gymnasium adapter: exactly the right transitions, whatever resets the environments."""
 
-import itertools
-
 import gymnasium
 import numpy as np
 import pytest
-from gymnasium.spaces import Box, Dict, Discrete, MultiDiscrete
+from gymnasium.spaces import Box, Dict, Discrete
 from gymnasium.spaces.utils import flatten
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
 
@@ -364,41 +362,3 @@ def test_the_time_limit_is_the_longest_that_an_episode_has(make, limit):
     environments = make()
     assert environments.time_limit == limit
     environments.close()
-
-
-class Choosing(gymnasium.Env):
-    """Shows the choices it was last given and forgets them; two rows of three, which begin where they like."""
-
-    observation_space = Box(-10, 10, (2, 3), np.float32)
-    action_space = MultiDiscrete([[2, 3, 1], [2, 2, 2]], start=[[0, -1, 4], [7, 0, 0]])
-
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return np.zeros((2, 3), np.float32), {}
-
-    def step(self, action):
-        assert self.action_space.contains(action), repr(action)
-        shown = action.astype(np.float32)
-        action[:] = 99
-        return shown, float(shown.sum()), False, False, {}
-
-
-@pytest.mark.parametrize(
-    "environments",
-    [
-        lambda: GymnasiumEnvironments([Choosing(), Choosing()]),
-        lambda: adapt(SyncVectorEnv([Choosing, Choosing], autoreset_mode=AutoresetMode.SAME_STEP)),
-    ],
-    ids=["single", "vector"],
-)
-def test_every_combination_of_choices_is_one_action(environments):
-    made = environments()
-    assert made.spec == Spec(6, Categories(48))
-    made.reset(seed=0)
-    seen = []
-    for index in range(0, 48, 2):
-        pair = np.array([[index], [index + 1]], np.float32)
-        seen.extend(made.step(made.spec.action.to_environment(pair)).observation.astype(int).tolist())
-    digits = itertools.product((0, 1), (-1, 0, 1), (4,), (7, 8), (0, 1), (0, 1))
-    assert seen == [list(choices) for choices in digits], "the last choice runs fastest"
-    made.close()
