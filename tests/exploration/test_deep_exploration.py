@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from entropax import (
-    RND,
     Counts,
     Dense,
     Disagreement,
@@ -46,7 +45,6 @@ SOFT_Q = DiscreteSoftQ(
     torso=Dense((32,)), batch_size=32, critic_learning_rate=3e-3, entropy_weight=0.01, polyak=0.05, discount=0.95
 )
 TRAINING = Training(steps=30_000, warmup=100, capacity=30_000, log_every=10_000)
-SMALL = Dense((32,))
 
 
 def found(exploration):
@@ -69,8 +67,7 @@ def test_without_a_bonus_the_far_end_is_never_seen():
     [
         TableCounts(Fixed(0.3)),
         Counts(Fixed(0.3), bits=12),
-        RND(Fixed(0.3), torso=SMALL, learning_rate=1e-3),
-        Disagreement(Fixed(0.3), ensemble=Ensemble(1e-3, SharedTrunk(SMALL))),
+        Disagreement(Fixed(0.3), ensemble=Ensemble(1e-3, SharedTrunk(Dense((32,))))),
     ],
     ids=lambda bonus: type(bonus).__name__,
 )
