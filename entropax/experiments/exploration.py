@@ -32,7 +32,7 @@ STEPS: Mapping[str, int] = {
 
 BUDGETS: Mapping[str, Budget] = {
     "small": Budget(
-        ("entropax/MountainCarContinuous-v0", "entropax/CartPole-v0"),
+        ("entropax/MountainCarContinuous-v0", "entropax/DeepSea10-v0"),
         10,
         10_000,
         (32, 32),
@@ -41,6 +41,10 @@ BUDGETS: Mapping[str, Budget] = {
         episodes=1,
         rate=3.0,
         rollout=32,
+        methods=(
+            *("SAC", "alpha about 0", "SAC, pink", "pink noise", "counts", "RND", "MaxInfoSAC", "PPO"),
+            *("soft Q-learning", "DQN, epsilon-greedy", "DQN, NoisyNet", "PPO, bonus 1"),
+        ),
     ),
     "full": Budget(tuple(STEPS), 10, 200_000, (64, 64), 128, samples=100, episodes=5, rate=1.0),
 }
