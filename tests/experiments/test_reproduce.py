@@ -157,6 +157,7 @@ def test_the_toy_s_sentences_hold_theory_to_the_interval():
     assert "above 1.2 (95 % [1.2, beyond the sweep]" in said(1.2)
 
 
+@pytest.mark.slow
 def test_the_toy_from_training_to_pages(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(toy, "METHODS", {"SACLite": toy.METHODS["SACLite"]})
     files = reproduce.reproduce("toy", TINY, tmp_path, command="entropax reproduce toy <x>")

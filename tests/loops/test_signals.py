@@ -47,7 +47,9 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("phase", CASES)
+@pytest.mark.parametrize(
+    "phase", [name if name == "training" else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 def test_sigterm_saves_and_names_the_way_on(phase, tmp_path):
     ready, delay, flags = CASES[phase]
     command = [sys.executable, "-m", "entropax", "train", "sac", "--env", "Pendulum-v1", "--root", str(tmp_path)]

@@ -69,7 +69,7 @@ def test_what_cannot_be_laid_out_is_refused(mass, start, words):
 def test_the_actions_of_choices_are_the_problems():
     mdp = counted(random_mdp(np.random.default_rng(4), states=5, actions=3, branches=3, terminals=1))
     task = Choices.of(mdp, start=1)
-    assert task.spec == Spec(5, Categories(3))
+    assert task.spec == Spec(5, Categories(3), one_hot=True)
     np.testing.assert_array_equal(task.observe(task.initial(key=KEYS[0])), np.eye(5)[1])
     for action in range(3):
         place = FiniteState(jnp.asarray(1, jnp.int32))
