@@ -210,7 +210,7 @@ DISCRETE: Mapping[str, Method] = {
     "SAC, remedies": Method(
         ENTROPY, _discrete_sac(_to_fraction, reduction=MeanCritic(), regression=ClippedQ(), drift=EntropyPenalty())
     ),
-    "soft Q-learning": Method(
+    "exact soft Q-learning": Method(
         ENTROPY, lambda setting: DiscreteSoftQ(critic_learning_rate=setting.rate, **setting.sizes)
     ),
     "DQN, epsilon-greedy": Method(NOISE, _dqn()),

@@ -43,7 +43,7 @@ BUDGETS: Mapping[str, Budget] = {
         rollout=32,
         methods=(
             *("SAC", "alpha about 0", "SAC, pink", "pink noise", "counts", "RND", "MaxInfoSAC", "PPO"),
-            *("soft Q-learning", "DQN, epsilon-greedy", "DQN, NoisyNet", "PPO, bonus 1"),
+            *("exact soft Q-learning", "DQN, epsilon-greedy", "DQN, NoisyNet", "PPO, bonus 1"),
         ),
     ),
     "full": Budget(tuple(STEPS), 10, 200_000, (64, 64), 128, samples=100, episodes=5, rate=1.0),
