@@ -12,8 +12,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import AbstractHostEnvironments, Episodes
 from entropax.envs.gymnasium_adapter import adapt
 from entropax.envs.registry import make
-from entropax.errors import EntropaxError
-from entropax.exploration import Exploration, NoBonus
+from entropax.exploration import Exploration
 from entropax.loops.device_lane import DeviceLane
 from entropax.loops.host_lane import HostLane
 from entropax.loops.lane import AbstractLane
@@ -64,12 +63,6 @@ def make_lanes(
         if isinstance(first, Episodes):
             lanes.append(DeviceLane(algorithm, first, training, seeds, device, exploration))
             continue
-        if not isinstance(exploration.bonus, NoBonus):
-            raise EntropaxError(
-                f"{name_of(environment)} runs on the host, where rewards of the learner's own are not computed, so it "
-                f"cannot be explored with {exploration.bonus}. Leave the bonus out, or take one of our tasks in JAX "
-                "(`entropax envs`)."
-            )
         rest = [build(environment, training.num_envs) for _ in seeds[1:]]
         host = [first, *(env for env in rest if isinstance(env, AbstractHostEnvironments))]
         evaluation = build(environment, 1)

@@ -46,7 +46,7 @@ def fit(
         seeds: how many seeds (0, 1, …), or which. They train beside one another.
         root: folder in which the run's folder is made.
         progress: whether to show a progress bar.
-        exploration: noise on the actions and, on a JAX environment, rewards of the learner's own.
+        exploration: noise on the actions, and rewards of the learner's own.
 
     Returns:
         The finished run.

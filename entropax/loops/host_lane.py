@@ -3,7 +3,8 @@
 The order within a seed is strict: an action comes from the newest parameters, and a batch from all steps so far, unless
 `acting="overlapped"`, which acts one round of updates late so that acting too hides behind the update. Batches are
 chosen before the steps of their round, and an update that was dealt none of these steps starts at once, while they are
-made: its result is the same, only earlier. Lanes overlap one another either way.
+made: its result is the same, only earlier. A bonus sees a round's steps before the round's updates, which then wait for
+them. Lanes overlap one another either way.
 """
 
 import functools
@@ -14,19 +15,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.attribution import Snapshot, snapshots
 from entropax.diagnostics.measures import policy_measures
 from entropax.envs.base import AbstractHostEnvironments
-from entropax.exploration import PLAIN, Exploration
+from entropax.exploration import PLAIN, Exploration, NoBonus, Policy
 from entropax.loops.devices import JaxDevice, over_seeds
 from entropax.loops.host_acting import AbstractActing, InNumPy, Mirror, WithNoise
-from entropax.loops.host_seed import HostSeed
+from entropax.loops.host_seed import HostSeed, Taken
 from entropax.loops.lane import STATES, AbstractLane, Sums, add_sums, seed_keys
 from entropax.loops.training import Training
-from entropax.loops.update import guarded_update
+from entropax.loops.update import rewarded_update
 from entropax.policies import AbstractActor
 from entropax.replay import unpack
 from entropax.types import Progress, unknown_progress
@@ -51,6 +52,7 @@ class HostLane(AbstractLane):
         training = training.fed_by(data)
         self.shape = data.shape(training.num_envs)
         self.algorithm, self.training, self.device = algorithm, training, device
+        self._bonus, self._paying = exploration.bonus, not isinstance(exploration.bonus, NoBonus)
         self.spec, self.seeds, self.evaluation = environments[0].spec, seeds, evaluation
         self.warnings = environments[0].warnings
         self.workers = [HostSeed(e, training, data, s) for e, s in zip(environments, seeds, strict=True)]
@@ -60,66 +62,89 @@ class HostLane(AbstractLane):
         batched = functools.partial(over_seeds, seeds=len(seeds))
         learner = jax.jit(batched(lambda key: algorithm.init(self.spec, key=jax.random.fold_in(key, 0))))(self._keys)
         self._leaves, self._structure = jax.tree.flatten(learner)
+        self._memory = jax.jit(batched(self._first_memory))(self._keys)
         self._acting = self._make_acting(exploration, learner)
         self._previous = jax.vmap(algorithm.actor)(jax.tree.map(jnp.copy, learner))
         self._names = self._metric_names()
         self._sums = jax.device_put(jnp.zeros((len(seeds), len(self._names)), jnp.float32), device)
         # Noise acts with the learner of before an update that is under way, so that one is not overwritten.
-        donated = (0, 1) if exploration.plain() else (1,)
+        donated = (0, 1, 2) if isinstance(exploration.noise, Policy) else (1, 2)
         self._program = jax.jit(batched(self._round), donate_argnums=donated)
+        self._observe = jax.jit(batched(self._observed), donate_argnums=0)
         self._measure = jax.jit(batched(self._measures))
         self._flat_actor: Array | None = None
 
     def _make_acting(self, exploration: Exploration, learner: Any) -> AbstractActing:
-        if exploration.plain():
+        if isinstance(exploration.noise, Policy):
             return InNumPy(jax.tree.map(np.array, jax.vmap(self.algorithm.actor)(learner)))
         return WithNoise(self.algorithm, exploration, learner, self._keys, self.workers[0])
+
+    def _first_memory(self, key: Key[Array, ""]) -> PyTree[Array]:
+        """The bonus's; by a key next to the noise's, both far from the numbers of rounds."""
+        copies = self.workers[0].environments.num_envs
+        return self._bonus.init(self.spec, copies, key=jax.random.fold_in(key, 2**31 + 1))
 
     @property
     def _learner(self) -> Any:
         return jax.tree.unflatten(self._structure, self._leaves)
 
     def _one_update(
-        self, learner: Any, rows: Float[Array, "batch window width"], progress: Progress, key: Key[Array, ""]
-    ) -> tuple[Any, dict[str, Array]]:
-        return guarded_update(self.algorithm, self.spec, learner, rows, progress, key=key)
+        self, state: tuple[Any, Any], rows: Float[Array, "batch window width"], progress: Progress, key: Key[Array, ""]
+    ) -> tuple[tuple[Any, Any], dict[str, Array]]:
+        return rewarded_update(self.algorithm, self._bonus, self.spec, state, rows, progress, key=key)
 
     def _metric_names(self) -> tuple[str, ...]:
-        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), self._learner)
+        state = (self._learner, self._memory)
+        one = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), state)
         width = self.workers[0].replay.rows.shape[-1]
         rows = jax.ShapeDtypeStruct((*self.shape, width), jnp.float32)
         key = jax.eval_shape(lambda: jax.random.key(0))
         _, metrics = jax.eval_shape(self._one_update, one, rows, unknown_progress(self.spec), key)
         return tuple(sorted(metrics))
 
+    def _observed(self, memory: PyTree[Array], taken: Taken) -> PyTree[Array]:
+        """The bonus's memory after these steps, one after another."""
+
+        def step(memory: PyTree[Array], one: Taken) -> tuple[PyTree[Array], None]:
+            return self._bonus.observe(self.spec, memory, unpack(one.rows, self.spec), one.stored), None
+
+        return jax.lax.scan(step, memory, taken)[0]
+
     def _round(
         self,
         leaves: list[Array],
+        memory: PyTree[Array],
         sums: Float[Array, " metric"],
+        seen: list[Taken],
         rows: Float[Array, "updates batch window width"],
         progress: Progress,
         key: Key[Array, ""],
         number: Int[Array, ""],
-    ) -> tuple[list[Array], Float[Array, " metric"], Float[Array, " parameters"]]:
+    ) -> tuple[list[Array], PyTree[Array], Float[Array, " metric"], Float[Array, " parameters"]]:
         """A round's updates on plain leaves: the launch then costs no walk through Python classes."""
 
         def update(carry: Any, inputs: Any) -> tuple[Any, None]:
-            learner, sums = carry
+            state, sums = carry
             rows, key = inputs
-            learner, metrics = self._one_update(learner, rows, progress, key)
-            return (learner, sums + jnp.stack([metrics[name] for name in self._names])), None
+            state, metrics = self._one_update(state, rows, progress, key)
+            return (state, sums + jnp.stack([metrics[name] for name in self._names])), None
 
         keys = jax.random.split(jax.random.fold_in(key, number), self.training.updates)
         learner = jax.tree.unflatten(self._structure, leaves)
-        (learner, sums), _ = jax.lax.scan(update, (learner, sums), (rows, keys))
-        return jax.tree.leaves(learner), sums, ravel_pytree(self.algorithm.actor(learner))[0]
+        for taken in seen:
+            memory = self._observed(memory, taken)
+        ((learner, memory), sums), _ = jax.lax.scan(update, ((learner, memory), sums), (rows, keys))
+        return jax.tree.leaves(learner), memory, sums, ravel_pytree(self.algorithm.actor(learner))[0]
 
     def warm_up(self, rounds: int) -> None:
         """Steps with random actions, without updates."""
         self._refresh()
-        for _ in range(rounds * self.training.train_every):
-            for worker in self.workers:
-                worker.step_randomly()
+        for _ in range(rounds):
+            for _ in range(self.training.train_every):
+                for worker in self.workers:
+                    worker.step_randomly()
+            for taken in self._seen():
+                self._memory = self._observe(self._memory, taken)
         self.rounds += rounds
 
     def advance(self, rounds: int) -> None:
@@ -130,7 +155,8 @@ class HostLane(AbstractLane):
                 self._refresh()
             progress = self._progress()
             draws = [worker.draw(updates, coming) for worker in self.workers]
-            launched = self.training.acting == "newest" and not any(draw.awaits for draw in draws)
+            waits = self._paying or any(draw.awaits for draw in draws)
+            launched = self.training.acting == "newest" and not waits
             if launched:
                 self._launch([w.replay.read(draw) for w, draw in zip(self.workers, draws, strict=True)], progress)
             self._acting.steps(self.workers, self.training.train_every)
@@ -149,11 +175,19 @@ class HostLane(AbstractLane):
         share = np.full(len(self.seeds), self.rounds / self.training.rounds, np.float32)
         return Progress(share, np.stack([worker.mean_return for worker in self.workers]), self._starts)
 
+    def _seen(self) -> list[Taken]:
+        """The newest round's steps of all seeds, `[seeds, ...]`; an empty list where there is no bonus to see them."""
+        if not self._paying:
+            return []
+        return [Taken(*(np.stack(each) for each in zip(*(w.taken() for w in self.workers), strict=True)))]
+
     def _launch(self, rows: list[np.ndarray], progress: Progress) -> None:
-        """Starts a round's updates."""
+        """Starts a round's updates, after what the bonus sees of it."""
         number = np.full(len(self.seeds), self.rounds, np.int32)
-        inputs = (np.stack(rows), progress, self._keys, number)
-        self._leaves, self._sums, self._flat_actor = self._program(self._leaves, self._sums, *inputs)
+        inputs = (self._seen(), np.stack(rows), progress, self._keys, number)
+        self._leaves, self._memory, self._sums, self._flat_actor = self._program(
+            self._leaves, self._memory, self._sums, *inputs
+        )
 
     def _refresh(self) -> None:
         """Hands the newest parameters to who acts."""
@@ -209,24 +243,29 @@ class HostLane(AbstractLane):
         return returns, lengths
 
     def save(self) -> tuple[Any, dict[str, Any]]:
-        """Learner, policy at the last look, and each seed's replay; generators and counters as JSON."""
-        tree = {"leaves": jax.device_get(self._leaves), "previous": jax.device_get(self._previous)}
+        """Learner, policy at the last look, what exploring remembers, each seed's replay; the rest as JSON."""
         stored = [worker.save() for worker in self.workers]
         meta = {"rounds": self.rounds, "workers": [meta for _, meta in stored]}
-        return {**tree, "replay": [arrays for arrays, _ in stored], "noise": self._acting.save()}, meta
+        return {**jax.device_get(self._arrays()), "replay": [arrays for arrays, _ in stored]}, meta
+
+    def _arrays(self) -> dict[str, Any]:
+        """What of a checkpoint lies on the device."""
+        learner = {"leaves": self._leaves, "previous": self._previous}
+        return {**learner, "noise": self._acting.save(), "bonus": self._memory}
 
     def like(self, meta: dict[str, Any]) -> Any:
         """Shapes of what `save` gave."""
-        learner = jax.eval_shape(
-            lambda: {"leaves": self._leaves, "previous": self._previous, "noise": self._acting.save()}
-        )
-        return {**learner, "replay": [w.like(m) for w, m in zip(self.workers, meta["workers"], strict=True)]}
+        return {
+            **jax.eval_shape(self._arrays),
+            "replay": [w.like(m) for w, m in zip(self.workers, meta["workers"], strict=True)],
+        }
 
     def load(self, tree: Any, meta: dict[str, Any]) -> None:
         """Takes back what `save` gave; the episodes in flight start anew."""
         self.rounds = meta["rounds"]
         self._leaves = jax.device_put(tree["leaves"], self.device)
         self._previous = jax.device_put(tree["previous"], self.device)
+        self._memory = jax.device_put(tree["bonus"], self.device)
         self._acting.load(tree["noise"], self._leaves, self.actor())
         self._flat_actor = None
         for worker, arrays, one in zip(self.workers, tree["replay"], meta["workers"], strict=True):

@@ -1,6 +1,7 @@
 """One seed's host side: its environments, its replay, its random numbers, its episodes."""
 
-from typing import Any
+from collections import deque
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -21,6 +22,15 @@ _NOTHING = {
 } | {f"{BROKEN}{name}": 0.0 for name in STEP_CULPRITS}
 
 
+class Taken(NamedTuple):
+    """Steps of all copies of the environment, oldest first, as a bonus is to see them."""
+
+    rows: Any
+    """Packed, `[steps, envs, width]`; NumPy, or JAX inside a compiled round."""
+    stored: Any
+    """Which of them the replay took, `[steps, envs]`."""
+
+
 class HostSeed:
     """Steps a seed's environments and keeps what they return; NumPy only."""
 
@@ -34,6 +44,7 @@ class HostSeed:
         self._restarts = 0
         # Of the newest step: whether it was one of an episode, and whether the next one is an episode's first.
         self.counted = np.ones(environments.num_envs, np.bool_)
+        self._newest: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=training.train_every)
         # What the learner is told of the run.
         self.mean_return = np.float32(np.nan)
         self.starts = np.zeros((STARTS, environments.spec.observation_size), np.float32)
@@ -67,9 +78,11 @@ class HostSeed:
         step = self.environments.step(self.actions.to_environment(action))
         rows = pack(transition(self.observation, action, step))
         finite = np.isfinite(rows).all(-1)
-        self.replay.add(rows, step.valid & finite)
+        stored = step.valid & finite
+        self.replay.add(rows, stored)
+        self._newest.append((rows, stored))
         self._keep_starts(self.observation[(self._length == 0) & step.valid])
-        self._return += np.where(step.valid & finite, step.reward, 0)
+        self._return += np.where(stored, step.reward, 0)
         self._length += step.valid
         self.observation = step.observation
         ended = step.terminated | step.truncated
@@ -89,6 +102,11 @@ class HostSeed:
                 self._running[name] += float(count)
             self._restarts += 1
             self._start()
+
+    def taken(self) -> Taken:
+        """The newest round's steps, random ones too."""
+        rows, stored = zip(*self._newest, strict=True)
+        return Taken(np.stack(rows), np.stack(stored))
 
     def draw(self, updates: int, coming: int) -> Draw:
         """Chooses a round's batches among the stored steps and the `coming` ones of each environment."""

@@ -88,7 +88,7 @@ CASES = {
         ("train", "sac", "--env", "tests/Endless-v0", "exploration.noise:pink"),
         "take noise that needs none: OU or Repeated.",
     ),
-    "a bonus on the host": ((*TRAIN, "exploration.bonus:counts"), "Leave the bonus out"),
+    "counts of numbers of any size": ((*TRAIN, "exploration.bonus:table-counts"), "Take Counts, which hashes them"),
     "resume nothing": (("resume", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),

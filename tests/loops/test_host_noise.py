@@ -12,12 +12,12 @@ import pytest
 from entropax import (
     GSDE,
     SAC,
-    Counts,
     Dense,
     EntropaxError,
     Exploration,
     ParameterNoise,
     Pink,
+    TableCounts,
     Training,
     White,
     fit,
@@ -152,8 +152,8 @@ class Endless(gymnasium.Env):
 def test_what_a_host_environment_cannot_have_is_refused_with_the_remedy(tmp_path):
     with pytest.raises(EntropaxError, match=r"no time limit .*max_episode_steps.* OU or Repeated"):
         fit(SMALL, Endless, LOOP, root=tmp_path, progress=False, exploration=Exploration(Pink()))
-    with pytest.raises(EntropaxError, match=r"CartPole-v1 runs on the host.* Counts.*entropax envs"):
-        fit(SMALL, "CartPole-v1", LOOP, root=tmp_path, progress=False, exploration=Exploration(bonus=Counts()))
+    with pytest.raises(EntropaxError, match=r"these are 3 numbers of any size.* Take Counts"):
+        fit(SMALL, "Pendulum-v1", LOOP, root=tmp_path, progress=False, exploration=Exploration(bonus=TableCounts()))
     assert list(tmp_path.iterdir()) == []
 
 
