@@ -348,6 +348,16 @@ class StateValue(eqx.Module):
         return self.network(observation)[0]
 
 
+class StateValues(eqx.Module):
+    """Values of states by several rewards, heads of one network."""
+
+    network: AbstractNetwork
+
+    def __call__(self, observation: Float[Array, " observation"]) -> Float[Array, " values"]:
+        """V_i(s) of every reward i."""
+        return self.network(observation)
+
+
 AnyCritic = TypeVar("AnyCritic")
 
 
