@@ -28,6 +28,8 @@ from entropax.algorithms.sac_adaent import SACAdaEnt as SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite as SACLite
 from entropax.algorithms.soft_q import SoftQ as SoftQ
 from entropax.algorithms.td3 import TD3 as TD3
+from entropax.algorithms.values import OneValue as OneValue
+from entropax.algorithms.values import TwoValues as TwoValues
 from entropax.distributions import Categorical as Categorical
 from entropax.distributions import Normal as Normal
 from entropax.distributions import TanhNormal as TanhNormal

@@ -211,10 +211,25 @@ class Orthogonal(AbstractTorso):
         """Draws the weights; biases are 0."""
         sizes = (inputs, *self.hidden_sizes, outputs)
         gains = (math.sqrt(2),) * len(self.hidden_sizes) + (self.output_gain,)
-        keys, draw = jax.random.split(key, len(gains)), jax.nn.initializers.orthogonal()
-        layers = zip(gains, keys, sizes[:-1], sizes[1:], strict=True)
-        weights = [gain * draw(k, (i, o), jnp.float32) for gain, k, i, o in layers]
+        layers = zip(gains, jax.random.split(key, len(gains)), sizes[:-1], sizes[1:], strict=True)
+        weights = [gain * orthogonal(i, o, key=k) for gain, k, i, o in layers]
         return TanhNetwork(tuple(Affine(weight, jnp.zeros(weight.shape[1], jnp.float32)) for weight in weights))
+
+
+def orthogonal(rows: int, columns: int, *, key: Key[Array, ""]) -> Float[Array, "rows columns"]:
+    """Draws uniformly from the matrices whose shorter side is orthonormal: the polar factor of a normal matrix.
+
+    By the iteration of Newton and Schulz, which takes every singular value in (0, 1] to 1, the least of a normal matrix
+    in some 30 steps. It is products alone: a QR decomposition is a call into LAPACK, and such calls have waited for each
+    other for ever where two devices of one CPU made them at once.
+    """
+    tall = jax.random.normal(key, (max(rows, columns), min(rows, columns)))
+
+    def nearer(_: int, x: Float[Array, "long short"]) -> Float[Array, "long short"]:
+        return 1.5 * x - 0.5 * x @ (x.T @ x)
+
+    drawn = jax.lax.fori_loop(0, 50, nearer, tall / jnp.linalg.norm(tall))
+    return drawn if rows >= columns else drawn.T
 
 
 class LayerNormed(AbstractTorso):
@@ -346,6 +361,16 @@ class StateValue(eqx.Module):
     def __call__(self, observation: Float[Array, " observation"]) -> Float[Array, ""]:
         """V(s)."""
         return self.network(observation)[0]
+
+
+class StateValues(eqx.Module):
+    """Values of states by several rewards, heads of one network."""
+
+    network: AbstractNetwork
+
+    def __call__(self, observation: Float[Array, " observation"]) -> Float[Array, " values"]:
+        """V_i(s) of every reward i."""
+        return self.network(observation)
 
 
 AnyCritic = TypeVar("AnyCritic")

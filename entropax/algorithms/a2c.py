@@ -16,6 +16,7 @@ from entropax.algorithms.on_policy import (
     experience,
     gradient,
 )
+from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import policy_gradient_surrogate
 from entropax.optimiser import clip_by_norm, rms_init, rms_step
@@ -62,6 +63,8 @@ class A2C(AbstractAlgorithm[A2CState]):
     """The kind of policy of continuous actions; of a finite set it is the softmax of this one's torso."""
     torso: AbstractTorso = Orthogonal()
     """Shape of the critic's hidden layers."""
+    values: AbstractValues = OneValue()
+    """Whether a bonus is a reward like any other, or has a value of its own."""
     num_steps: int = eqx.field(default=5, static=True)
     """Steps of a rollout, of each environment copy."""
 
@@ -74,7 +77,7 @@ class A2C(AbstractAlgorithm[A2CState]):
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> A2CState:
         """Draws the networks and starts the optimiser."""
-        networks = actor_critic(self.policy, self.torso, spec, key=key)
+        networks = actor_critic(self.policy, self.values, self.torso, spec, key=key)
         return A2CState(networks, rms_init(networks), jnp.zeros((), jnp.int32))
 
     def actor(self, state: A2CState) -> AbstractActor:
@@ -93,6 +96,10 @@ class A2C(AbstractAlgorithm[A2CState]):
         """The trained parameters by name."""
         return {"actor": state.networks.actor, "critic": state.networks.critic}
 
+    def paid(self, batch: Transition, bonus: Float[Array, "envs steps"]) -> Transition:
+        """In its rewards, or apart where the bonus has a value of its own."""
+        return self.values.paid(batch, bonus)
+
     def update(
         self, spec: Spec, state: A2CState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
     ) -> tuple[A2CState, Metrics]:
@@ -101,7 +108,7 @@ class A2C(AbstractAlgorithm[A2CState]):
         def surrogate(log_probs: Float[Array, " step"], steps: Experience) -> Float[Array, " step"]:
             return policy_gradient_surrogate(log_probs, steps.advantage)
 
-        rollout = experience(state.networks, batch, self.discount, self.gae_lambda)
+        rollout = experience(state.networks, self.values, batch, self.discount, self.gae_lambda)
         slope, metrics = gradient(state.networks, rollout, surrogate, self.value_coefficient, self.entropy_coefficient)
         slope = clip_by_norm(slope, self.max_grad_norm)
         networks, optimiser = rms_step(slope, state.optimiser, state.networks, self.learning_rate)

@@ -33,7 +33,7 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     def update(
         self, spec: Spec, state: State, batch: Transition, progress: Progress, *, key: Key[Array, ""]
     ) -> tuple[State, Metrics]:
-        """Learns from a batch `[batch, window]`, as `data` gives it: one gradient step of every part, off policy.
+        """Learns from a batch `[batch, window]`, as `data` or `paid` gives it: off policy, one gradient step a part.
 
         Returns a state of the very type it was given.
         """
@@ -49,6 +49,10 @@ class AbstractAlgorithm(eqx.Module, Generic[State]):
     @abc.abstractmethod
     def parameters(self, state: State) -> dict[str, PyTree[Array]]:
         """The trained parameters by name (`actor`, `critic`), for their norms."""
+
+    def paid(self, batch: Transition, bonus: Float[Array, "batch window"]) -> Transition:
+        """The batch for `update` where its steps earned a bonus: in its rewards, if the algorithm has no better use."""
+        return batch._replace(reward=batch.reward + bonus)
 
     def act(
         self, state: State, observation: Float[Array, " observation"], *, key: Key[Array, ""]

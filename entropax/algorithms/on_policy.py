@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, Key, UInt
 
+from entropax.algorithms.values import AbstractValues, AnyStateValue
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractTorso, Orthogonal, StateValue
-from entropax.ops import generalised_advantages, regularised_loss, temporal_difference
+from entropax.networks import AbstractTorso, Orthogonal
+from entropax.ops import regularised_loss
 from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, Actor, CategoricalActor, GaussianActor, WithLogStd
 from entropax.temperature.checks import holds, require_positive
@@ -68,17 +69,19 @@ class ActorCritic(eqx.Module):
     """A policy and the value of its states, trained by one optimiser."""
 
     actor: AbstractActor
-    critic: StateValue
+    critic: AnyStateValue
 
 
-def actor_critic(policy: AbstractPolicy, torso: AbstractTorso, spec: Spec, *, key: Key[Array, ""]) -> ActorCritic:
+def actor_critic(
+    policy: AbstractPolicy, values: AbstractValues, torso: AbstractTorso, spec: Spec, *, key: Key[Array, ""]
+) -> ActorCritic:
     """Draws a policy, and a critic of its own torso.
 
     Where actions are a finite set, the policy is the softmax of as many outputs of its torso, whatever it is of
     continuous ones.
     """
     actor_key, critic_key = jax.random.split(key)
-    critic = StateValue(torso.init(spec.observation_size, 1, key=critic_key))
+    critic = values.critic(torso, spec, key=critic_key)
     if isinstance(spec.action, Bounds):
         return ActorCritic(policy.init(spec, key=actor_key), critic)
     count = spec.action.count
@@ -95,7 +98,7 @@ class Experience(NamedTuple):
     """Of the action, nats, by the policy that took it."""
     advantage: Float[Array, " step"]
     """How much better than its state's value the action turned out, reward."""
-    value_target: Float[Array, " step"]
+    value_target: Float[Array, "step *values"]
     """Advantage plus value: the lambda-return that the critic is regressed on, reward."""
 
 
@@ -106,20 +109,14 @@ def log_prob(
     return jax.vmap(lambda observation, action: actor(observation).log_prob(action))(observations, actions)
 
 
-def experience(networks: ActorCritic, batch: Transition, discount: Rate, gae_lambda: Rate) -> Experience:
-    """Advantages and values of a rollout `[envs, steps]` by the networks that acted in it.
-
-    The last step of each copy bootstraps from the value of its own next observation, as a truncated one does.
-    """
-    value = jax.vmap(jax.vmap(networks.critic))
-    values = value(batch.observation)
-    errors = temporal_difference(batch.reward, values, value(batch.next_observation), batch.terminated, discount)
-    advantages = jax.vmap(lambda error, last: generalised_advantages(error, last, discount, gae_lambda))(
-        errors, batch.last
-    )
+def experience(
+    networks: ActorCritic, values: AbstractValues, batch: Transition, discount: Rate, gae_lambda: Rate
+) -> Experience:
+    """Advantages and values of a rollout `[envs, steps]` by the networks that acted in it."""
+    advantages, targets = values.advantages(networks.critic, batch, discount, gae_lambda)
     observations, actions = (x.reshape(-1, x.shape[-1]) for x in (batch.observation, batch.action))
     log_probs = log_prob(networks.actor, observations, actions)
-    return Experience(observations, actions, log_probs, advantages.ravel(), (advantages + values).ravel())
+    return Experience(observations, actions, log_probs, advantages.ravel(), targets.reshape(-1, *targets.shape[2:]))
 
 
 def shuffled(count: int, *, key: Key[Array, ""]) -> UInt[Array, " count"]:
@@ -147,9 +144,9 @@ def gradient(
 ) -> tuple[ActorCritic, Metrics]:
     """Gradient of -E[surrogate] - c_H E[H(pi(.|s))] + c_V E[(V(s) - target)^2], equation 9 of arXiv 1707.06347 negated.
 
-    H is the policy's own entropy in nats, a differentiable function of its parameters. Minus the mean log-probability
-    of the stored actions, in use where H has no closed form, estimates its value and not its gradient: on policy
-    E[grad log pi(a|s)] = 0, so that bonus would steer nothing.
+    The squared errors of several values are summed. H is the policy's own entropy in nats, a differentiable function of
+    its parameters. Minus the mean log-probability of the stored actions, in use where H has no closed form, estimates
+    its value and not its gradient: on policy E[grad log pi(a|s)] = 0, so that bonus would steer nothing.
     """
 
     def loss(networks: ActorCritic) -> tuple[Float[Array, ""], Metrics]:
@@ -157,8 +154,9 @@ def gradient(
         entropy = _mean_entropy(networks.actor, steps.observation, entropy_coefficient != 0)
         actor_loss = regularised_loss(jnp.mean(surrogate(log_probs, steps)), entropy, entropy_coefficient)
         values = jax.vmap(networks.critic)(steps.observation)
-        critic_loss = jnp.mean((values - steps.value_target) ** 2)
-        metrics = {"train/actor_loss": actor_loss, "train/critic_loss": critic_loss, "train/value_mean": values.mean()}
+        critic_loss = jnp.sum(jnp.mean((values - steps.value_target) ** 2, axis=0))
+        value = jnp.sum(jnp.mean(values, axis=0))
+        metrics = {"train/actor_loss": actor_loss, "train/critic_loss": critic_loss, "train/value_mean": value}
         return actor_loss + value_coefficient * critic_loss, metrics
 
     slope, metrics = jax.grad(loss, has_aux=True)(networks)

@@ -22,6 +22,7 @@ from entropax.algorithms.on_policy import (
     gradient,
     shuffled,
 )
+from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import clipped_surrogate
@@ -99,6 +100,8 @@ class PPO(AbstractAlgorithm[PPOState]):
     """The kind of policy of continuous actions; of a finite set it is the softmax of this one's torso."""
     torso: AbstractTorso = Orthogonal()
     """Shape of the critic's hidden layers."""
+    values: AbstractValues = OneValue()
+    """Whether a bonus is a reward like any other, or has a value of its own."""
     num_steps: int = eqx.field(default=2048, static=True)
     """Steps of a rollout, of each environment copy."""
     epochs: int = eqx.field(default=10, static=True)
@@ -125,7 +128,7 @@ class PPO(AbstractAlgorithm[PPOState]):
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> PPOState:
         """Draws the networks and starts the optimiser."""
-        networks = actor_critic(self.policy, self.torso, spec, key=key)
+        networks = actor_critic(self.policy, self.values, self.torso, spec, key=key)
         return PPOState(networks, adam_init(ravel_pytree(networks)[0]), jnp.zeros((), jnp.int32))
 
     def actor(self, state: PPOState) -> AbstractActor:
@@ -144,11 +147,15 @@ class PPO(AbstractAlgorithm[PPOState]):
         """The trained parameters by name."""
         return {"actor": state.networks.actor, "critic": state.networks.critic}
 
+    def paid(self, batch: Transition, bonus: Float[Array, "envs steps"]) -> Transition:
+        """In its rewards, or apart where the bonus has a value of its own."""
+        return self.values.paid(batch, bonus)
+
     def update(
         self, spec: Spec, state: PPOState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
     ) -> tuple[PPOState, Metrics]:
         """Epochs of minibatch steps on a rollout `[envs, steps]`; metrics are means over all of these steps."""
-        rollout = experience(state.networks, batch, self.discount, self.gae_lambda)
+        rollout = experience(state.networks, self.values, batch, self.discount, self.gae_lambda)
         size = rollout.advantage.size // self.minibatches
 
         def epoch(state: PPOState, key: Key[Array, ""]) -> tuple[PPOState, Metrics]:

@@ -71,8 +71,8 @@ class AbstractBonus(eqx.Module, Generic[State]):
         """What is remembered after one step `[envs]` of all copies, random steps too; those not `stored` are broken."""
 
     @abc.abstractmethod
-    def rewarded(self, spec: Spec, state: State, batch: Transition) -> Transition:
-        """The batch `[batch, window]` with the rewards to learn from."""
+    def rewarded(self, algorithm: AbstractAlgorithm[Any], spec: Spec, state: State, batch: Transition) -> Transition:
+        """The batch `[batch, window]` with the rewards to learn from, as the algorithm takes them."""
 
     @abc.abstractmethod
     def learn(
@@ -120,7 +120,9 @@ class NoBonus(AbstractBonus[tuple[()]]):
         """Nothing."""
         return ()
 
-    def rewarded(self, spec: Spec, state: tuple[()], batch: Transition) -> Transition:
+    def rewarded(
+        self, algorithm: AbstractAlgorithm[Any], spec: Spec, state: tuple[()], batch: Transition
+    ) -> Transition:
         """The batch as it is."""
         return batch
 

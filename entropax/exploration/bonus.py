@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
+from entropax.algorithms.base import AbstractAlgorithm
 from entropax.exploration.base import AbstractBonus
 from entropax.exploration.scale import AbstractScale
 from entropax.intrinsic.coefficient import check_law, coefficient_init, coefficient_step
@@ -27,7 +28,7 @@ class BonusState(eqx.Module):
 
 
 class AbstractNovelty(AbstractBonus[BonusState]):
-    """coefficient * novelty(s, a, s') / scale, added to the reward.
+    """coefficient * novelty(s, a, s') / scale, paid with the reward.
 
     A class says how new a step is and what it learns; coefficient and scale are parts.
 
@@ -70,11 +71,13 @@ class AbstractNovelty(AbstractBonus[BonusState]):
         scale = self.scale.observe(state.scale, self.novelty(spec, memory, steps), stored)
         return BonusState(memory, scale, state.coefficient)
 
-    def rewarded(self, spec: Spec, state: BonusState, batch: Transition) -> Transition:
-        """The batch with the bonus in its rewards; what lies beyond an episode's end is paid too, and not used."""
+    def rewarded(
+        self, algorithm: AbstractAlgorithm[Any], spec: Spec, state: BonusState, batch: Transition
+    ) -> Transition:
+        """The batch with the bonus paid; what lies beyond an episode's end in a window is paid too, and not used."""
         weight = self.coefficient.value(state.coefficient)
         scaled = self._scaled(spec, state, batch).reshape(batch.reward.shape)
-        return batch._replace(reward=batch.reward + weight * scaled)
+        return algorithm.paid(batch, weight * scaled)
 
     def learn(
         self, spec: Spec, state: BonusState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

@@ -115,7 +115,7 @@ def rewarded_update(
     """
     learner, memory = state
     batch = unpack(rows, spec)
-    paid = bonus.rewarded(spec, memory, batch)
+    paid = bonus.rewarded(algorithm, spec, memory, batch)
     # Far from the numbers that an algorithm may split off: `split` and `fold_in` draw from one sequence.
     memory, more = bonus.learn(spec, memory, batch, progress, key=jax.random.fold_in(key, 2**31))
     learner, metrics = algorithm.update(spec, learner, paid, progress, key=key)

@@ -11,6 +11,7 @@ import pytest
 from entropax import A2C, PPO, ClippedGaussian, Dense, Orthogonal, TanhGaussian, TanhNormal
 from entropax.algorithms.on_policy import experience, gradient, shuffled
 from entropax.algorithms.ppo import AsEstimated, Standardised
+from entropax.algorithms.values import OneValue
 from entropax.errors import EntropaxError
 from entropax.optimiser import clip_by_norm
 from entropax.types import Bounds, Spec, Transition, unknown_progress
@@ -42,12 +43,12 @@ def test_the_first_minibatch_s_gradient_is_the_plain_policy_gradient(policy):
     """The ratio is 1 there, so that grad r A = A grad log pi, and no clipping bites."""
     ppo = PPO(0.9, policy=policy, num_steps=16, epochs=1, minibatches=1, advantages=AsEstimated(), clip=1e-3)
     state = ppo.init(SPEC, key=jax.random.key(0))
-    steps = experience(state.networks, _rollout(ppo, state), 0.9, 0.95)
+    steps = experience(state.networks, OneValue(), _rollout(ppo, state), 0.9, 0.95)
 
     def ratio(log_probs, steps):
         return jnp.exp(log_probs - steps.log_prob)
 
-    ones = ratio(experience(state.networks, _rollout(ppo, state), 0.9, 0.95).log_prob, steps)
+    ones = ratio(experience(state.networks, OneValue(), _rollout(ppo, state), 0.9, 0.95).log_prob, steps)
     np.testing.assert_allclose(ones, 1.0, atol=1e-5)
     mine, _ = gradient(state.networks, steps, lambda p, s: ratio(p, s) * s.advantage, 0.5, 0.0)
     plain, _ = gradient(state.networks, steps, lambda p, s: p * s.advantage, 0.5, 0.0)
@@ -66,9 +67,9 @@ def test_later_minibatches_of_a_rollout_are_clipped():
         ppo = PPO(num_steps=16, epochs=20, minibatches=1, learning_rate=3e-3, clip=clip)
         state = ppo.init(SPEC, key=jax.random.key(0))
         batch = _rollout(ppo, state)
-        before = experience(state.networks, batch, 0.9, 0.95)
+        before = experience(state.networks, OneValue(), batch, 0.9, 0.95)
         following, _ = jax.jit(lambda s: ppo.update(SPEC, s, batch, PROGRESS, key=jax.random.key(2)))(state)
-        after = experience(following.networks, batch, 0.9, 0.95)
+        after = experience(following.networks, OneValue(), batch, 0.9, 0.95)
         return float(jnp.mean(jnp.abs(jnp.exp(after.log_prob - before.log_prob) - 1)))
 
     free, held = travelled(1e6), travelled(0.01)
@@ -81,7 +82,7 @@ def test_the_entropy_s_gradient_is_that_of_the_entropy_and_not_of_the_stored_log
     """By finite differences in log sigma: d/dlog sigma of H; a Gaussian's is 1 a dimension."""
     ppo = PPO(policy=policy)
     networks = ppo.init(SPEC, key=jax.random.key(0)).networks
-    steps = experience(networks, _rollout(ppo, ppo.init(SPEC, key=jax.random.key(0))), 0.9, 0.95)
+    steps = experience(networks, OneValue(), _rollout(ppo, ppo.init(SPEC, key=jax.random.key(0))), 0.9, 0.95)
 
     def nothing(log_probs, steps):
         return 0 * log_probs
@@ -180,7 +181,7 @@ def test_a2c_takes_one_rmsprop_step_down_the_policy_gradient():
     state = a2c.init(SPEC, key=jax.random.key(0))
     batch = _rollout(a2c, state)
     slope, _ = gradient(
-        state.networks, experience(state.networks, batch, 0.99, 1.0), lambda p, s: p * s.advantage, 0.5, 0.0
+        state.networks, experience(state.networks, OneValue(), batch, 0.99, 1.0), lambda p, s: p * s.advantage, 0.5, 0.0
     )
     following, _ = a2c.update(SPEC, state, batch, PROGRESS, key=jax.random.key(0))
     expected = jax.tree.map(lambda p, g: p - 7e-4 * g / jnp.sqrt(0.01 * g**2 + 1e-5), state.networks, slope)

@@ -32,6 +32,7 @@ from entropax import (
     SoftCopy,
     SoftQ,
     TanhGaussian,
+    TwoValues,
 )
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.meta_parts import PlainCritics, ReplayedStates, SameBatch
@@ -111,6 +112,7 @@ VARIANTS = {
     "ppo": PPO(num_steps=BATCH, epochs=2, minibatches=4, **ON_POLICY),
     "ppo, as estimated": PPO(num_steps=7, epochs=2, minibatches=4, advantages=AsEstimated(), **ON_POLICY),
     "ppo, clipped": PPO(num_steps=BATCH, epochs=2, minibatches=4, torso=SMALL, policy=ClippedGaussian(SMALL)),
+    "ppo, two values": PPO(num_steps=BATCH, epochs=2, minibatches=4, values=TwoValues(0.9), **ON_POLICY),
     "a2c": A2C(num_steps=BATCH, **ON_POLICY),
     "discrete-soft-q": DiscreteSoftQ(**DISCRETE),
     "discrete-sac": DiscreteSAC(**DISCRETE, actor_learning_rate=1e-3),

@@ -29,6 +29,7 @@ from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.sac_lite import SACLite
 from entropax.algorithms.soft_q import SoftQ
 from entropax.algorithms.td3 import TD3
+from entropax.algorithms.values import AbstractValues
 from entropax.cli import COMMANDS, algorithms, commands, main
 from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
@@ -58,6 +59,7 @@ PARTS = (
     *DISCRETE_PARTS,
     AbstractPolicy,
     AbstractAdvantages,
+    AbstractValues,
     AbstractSimilarity,
     AbstractTorso,
     AbstractTemperature,

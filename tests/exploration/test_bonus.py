@@ -63,7 +63,7 @@ def all_stored(steps):
 
 
 def paid(bonus, spec, state, steps):
-    return bonus.rewarded(spec, state, windows(steps)).reward[:, 0]
+    return bonus.rewarded(LEARNER, spec, state, windows(steps)).reward[:, 0]
 
 
 def random_steps(seed=0, n=64, spec=SPEC):
@@ -231,7 +231,7 @@ def test_a_bonus_is_learned_from_and_neither_stored_nor_reported():
     counts = with_bonus.exploration.bonus.novelty.counts
     assert int(counts.sum()) == 896, "random steps are visits too"
     stored = unpack(plain.replay.rows.reshape(-1, 1, plain.replay.rows.shape[-1]), make("entropax/Pendulum-v0").spec)
-    bonus = Counts(Fixed(5.0)).rewarded(SPEC, with_bonus.exploration.bonus, stored).reward - stored.reward
+    bonus = Counts(Fixed(5.0)).rewarded(LEARNER, SPEC, with_bonus.exploration.bonus, stored).reward - stored.reward
     # Each cell pays n times 5 / sqrt(n) over all that is stored.
     seen = np.asarray(counts)[np.asarray(counts) > 0]
     assert float(bonus.sum()) == pytest.approx(5 * np.sqrt(seen).sum(), rel=1e-3)
