@@ -220,8 +220,8 @@ def orthogonal(rows: int, columns: int, *, key: Key[Array, ""]) -> Float[Array, 
     """Draws uniformly from the matrices whose shorter side is orthonormal: the polar factor of a normal matrix.
 
     By the iteration of Newton and Schulz, which takes every singular value in (0, 1] to 1, the least of a normal matrix
-    in some 30 steps. It is products alone: a QR decomposition is a call into LAPACK, and such calls have waited for each
-    other for ever where two devices of one CPU made them at once.
+    in some 30 steps. It is products alone: a QR decomposition is a call into LAPACK, and training has stood still where
+    two devices of one CPU made such calls at once.
     """
     tall = jax.random.normal(key, (max(rows, columns), min(rows, columns)))
 

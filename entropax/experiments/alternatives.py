@@ -20,6 +20,7 @@ from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.algorithms.soft_q import SoftQ
 from entropax.algorithms.td3 import TD3
+from entropax.algorithms.values import TwoValues
 from entropax.experiments.budget import Budget
 from entropax.exploration import (
     GSDE,
@@ -135,7 +136,7 @@ def _dqn(**parts: Any) -> Callable[[Setting], DQN]:
     return lambda setting: DQN(critic_learning_rate=setting.rate, **parts, **setting.sizes)
 
 
-def _ppo(coefficient: float) -> Callable[[Setting], PPO]:
+def _ppo(coefficient: float, **parts: Any) -> Callable[[Setting], PPO]:
     """PPO with rollouts and minibatches of the budget, and so much of the entropy in its loss."""
 
     def build(setting: Setting) -> PPO:
@@ -146,6 +147,7 @@ def _ppo(coefficient: float) -> Callable[[Setting], PPO]:
             torso=Orthogonal(budget.hidden),
             num_steps=budget.rollout,
             minibatches=min(max(COPIES * budget.rollout // budget.batch_size, 1), budget.rollout),
+            **parts,
         )
 
     return build
@@ -221,7 +223,7 @@ DISCRETE: Mapping[str, Method] = {
     "PPO": Method(ENTROPY, _ppo(BONUS)),
     "PPO, bonus 1": Method(ENTROPY, _ppo(1.0)),
     "PPO, no bonus": Method(NONE, _ppo(0.0)),
-    "PPO, RND": _bonuses(_ppo(0.0), Policy())["RND"],
+    "PPO, RND": _bonuses(_ppo(0.0, values=TwoValues()), Policy())["RND"],
     "A2C": Method(ENTROPY, _a2c),
 }
 """For tasks with a finite set of actions, likewise."""
