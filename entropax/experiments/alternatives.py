@@ -183,8 +183,8 @@ def _bonuses(learner: Callable[[Setting], AbstractAlgorithm[Any]], noise: Abstra
 CONTINUOUS: Mapping[str, Method] = {
     "SAC": Method(ENTROPY, _learned),
     "alpha about 0": Method(NONE, _without),
-    "SAC, alpha 0.2": Method(ENTROPY, _fixed),
-    "SAC, pink": Method(ENTROPY, _learned, lambda setting: Exploration(ThroughPolicy())),
+    "SAC at alpha 0.2": Method(ENTROPY, _fixed),
+    "SAC with pink noise": Method(ENTROPY, _learned, lambda setting: Exploration(ThroughPolicy())),
     "Meta-SAC": Method(ENTROPY, lambda setting: MetaSAC(_sac(setting, Fixed(1.0)))),
     "SAC-AdaEnt": Method(ENTROPY, lambda setting: SACAdaEnt(_fixed(setting), samples=setting.budget.samples)),
     "DecomposedSAC": Method(ENTROPY, lambda setting: DecomposedSAC(_learned(setting))),
@@ -200,8 +200,8 @@ CONTINUOUS: Mapping[str, Method] = {
     "TD3": Method(NOISE, _deterministic(TD3)),
     "DDPG": Method(NOISE, _deterministic(DDPG)),
     "PPO": Method(ENTROPY, _ppo(BONUS)),
-    "PPO, bonus 1": Method(ENTROPY, _ppo(1.0)),
-    "PPO, no bonus": Method(NONE, _ppo(0.0)),
+    "PPO with bonus 1": Method(ENTROPY, _ppo(1.0)),
+    "PPO without bonus": Method(NONE, _ppo(0.0)),
     "A2C": Method(ENTROPY, _a2c),
 }
 """For tasks whose actions are continuous; the first is the one that others are compared with."""
@@ -209,21 +209,21 @@ CONTINUOUS: Mapping[str, Method] = {
 DISCRETE: Mapping[str, Method] = {
     "SAC": Method(ENTROPY, _discrete_sac(_to_fraction)),
     "alpha about 0": Method(NONE, _discrete_sac(lambda setting: Fixed(WITHOUT))),
-    "SAC, remedies": Method(
+    "SAC with remedies": Method(
         ENTROPY, _discrete_sac(_to_fraction, reduction=MeanCritic(), regression=ClippedQ(), drift=EntropyPenalty())
     ),
     "exact soft Q-learning": Method(
         ENTROPY, lambda setting: DiscreteSoftQ(critic_learning_rate=setting.rate, **setting.sizes)
     ),
-    "DQN, epsilon-greedy": Method(NOISE, _dqn()),
+    "epsilon-greedy DQN": Method(NOISE, _dqn()),
     "double dueling DQN": Method(NOISE, _dqn(bootstrap=Double(), head=Dueling())),
-    "DQN, Boltzmann": Method(NOISE, _dqn(exploration=Boltzmann())),
-    "DQN, NoisyNet": Method(NOISE, _dqn(exploration=NoisyNet())),
+    "Boltzmann DQN": Method(NOISE, _dqn(exploration=Boltzmann())),
+    "NoisyNet DQN": Method(NOISE, _dqn(exploration=NoisyNet())),
     **_bonuses(_dqn(), Policy()),
     "PPO": Method(ENTROPY, _ppo(BONUS)),
-    "PPO, bonus 1": Method(ENTROPY, _ppo(1.0)),
-    "PPO, no bonus": Method(NONE, _ppo(0.0)),
-    "PPO, RND": _bonuses(_ppo(0.0, values=TwoValues()), Policy())["RND"],
+    "PPO with bonus 1": Method(ENTROPY, _ppo(1.0)),
+    "PPO without bonus": Method(NONE, _ppo(0.0)),
+    "PPO with RND": _bonuses(_ppo(0.0, values=TwoValues()), Policy())["RND"],
     "A2C": Method(ENTROPY, _a2c),
 }
 """For tasks with a finite set of actions, likewise."""

@@ -42,8 +42,8 @@ BUDGETS: Mapping[str, Budget] = {
         rate=3.0,
         rollout=32,
         methods=(
-            *("SAC", "alpha about 0", "SAC, pink", "pink noise", "counts", "RND", "MaxInfoSAC", "PPO"),
-            *("exact soft Q-learning", "DQN, epsilon-greedy", "DQN, NoisyNet", "PPO, bonus 1"),
+            *("SAC", "alpha about 0", "SAC with pink noise", "pink noise", "counts", "RND", "MaxInfoSAC", "PPO"),
+            *("exact soft Q-learning", "epsilon-greedy DQN", "NoisyNet DQN", "PPO with bonus 1"),
         ),
     ),
     "full": Budget(tuple(STEPS), 10, 200_000, (64, 64), 128, samples=100, episodes=5, rate=1.0),

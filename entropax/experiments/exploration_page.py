@@ -129,7 +129,8 @@ def _chart(env: str, results: Sequence[Explored]) -> Chart:
     for cell in (found.cell for found in results):
         middle, low, high = cell.middle()
         end = {"v": plain(middle), "l": plain(low), "h": plain(high)}
-        rows.append({"method": cell.method, "by": known[cell.method].family, "n": str(cell.solved_seeds()), **end})
+        label = f"{cell.method} ({cell.solved_seeds()})"
+        rows.append({"method": label, "by": known[cell.method].family, **end})
     families = list(dict.fromkeys(method.family for method in known.values()))
     colours = alt.Scale(domain=families, range=[f"var(--run-{index})" for index in range(len(families))])
     legend = alt.Legend(orient="top", symbolOpacity=1)
@@ -142,12 +143,11 @@ def _chart(env: str, results: Sequence[Explored]) -> Chart:
     layers = alt.layer(
         chart.mark_rule(strokeWidth=2).encode(x=alt.X("l:Q", title=title, scale=alt.Scale(zero=False)), x2="h:Q"),
         chart.mark_point(filled=True, size=60).encode(x="v:Q"),
-        chart.mark_text(align="right", fontSize=11).encode(x=alt.value("width"), text="n:N"),
         threshold.mark_rule(color="var(--muted)", strokeDash=[2, 2]).encode(x="v:Q"),
     )
     sized = layers.properties(width="container", height=22 * len(rows), background="transparent")
     caption = (
-        "Interquartile mean return over seeds with its 95 % bootstrap interval, by what explores; at the right, seeds "
+        "Interquartile mean return over seeds with its 95 % bootstrap interval, by what explores; in brackets, seeds "
         f"solved of {results[0].cell.seeds}; dotted, the return from which a seed counts as solved."
     )
     return Chart(_name(env).lower(), _name(env), caption, sized.to_dict())
@@ -167,7 +167,7 @@ def _about(budget: Budget) -> tuple[str, ...]:
         "seed's return is the mean of its last two "
         "evaluations, by the policy's mode, without noise and in the task's own rewards.",
         "Clearly higher and lower: Mann and Whitney's rank test over seeds, p < 0.05 after Holm's correction for the "
-        "number of methods on the task.",
+        "number of methods on the task. A clear difference may be a small one: the tables say how large it is.",
         f"Without the entropy, alpha is {WITHOUT:g}. Noise acts on the mode of that learner, with a root mean square "
         f"of {SIZE:g} over an episode, in units of [-1, 1]; intrinsic rewards go with white noise and weigh "
         f"{BETA:g}. A fixed alpha is {ALPHA:g}; PPO and A2C step {COPIES} copies and weigh the entropy by {BONUS:g}.",
