@@ -225,7 +225,7 @@ def orthogonal(rows: int, columns: int, *, key: Key[Array, ""]) -> Float[Array, 
     """
     tall = jax.random.normal(key, (max(rows, columns), min(rows, columns)))
 
-    def nearer(_: int, x: Float[Array, "long short"]) -> Float[Array, "long short"]:
+    def nearer(_: Any, x: Float[Array, "long short"]) -> Float[Array, "long short"]:
         return 1.5 * x - 0.5 * x @ (x.T @ x)
 
     drawn = jax.lax.fori_loop(0, 50, nearer, tall / jnp.linalg.norm(tall))

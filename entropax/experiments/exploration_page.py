@@ -56,8 +56,8 @@ def _bonus(name: str, reference: Cell, without: Cell) -> str:
     counts = [[cell.solved_seeds(), cell.seeds - cell.solved_seeds()] for cell in (reference, without)]
     _, chance = np.asarray(fisher_exact(counts))
     return (
-        f"{name}: {reference.method} solves {counts[0][0]} of {reference.seeds} seeds, {without.method} "
-        f"{counts[1][0]} (Fisher's exact test p = {number(float(chance))}); its return is "
+        f"{name}: {reference.method} solves {counts[0][0]} of {reference.seeds} seeds, and {without.method} "
+        f"{counts[1][0]} of {without.seeds} (Fisher's exact test p = {number(float(chance))}); its return is "
         f"{gap_words(reference.returns, without.returns)} with the entropy than without."
     )
 
@@ -133,15 +133,18 @@ def _chart(env: str, results: Sequence[Explored]) -> Chart:
         rows.append({"method": label, "by": known[cell.method].family, **end})
     families = list(dict.fromkeys(method.family for method in known.values()))
     colours = alt.Scale(domain=families, range=[f"var(--run-{index})" for index in range(len(families))])
-    legend = alt.Legend(orient="top", symbolOpacity=1)
+    legend = alt.Legend(orient="top", symbolOpacity=1, columns=2, columnPadding=24)
+    names = [row["method"] for row in rows]
+    # A page inherits its font, which Vega cannot measure: room for names of letters 6.5 pixels wide.
+    axis = alt.Axis(labelLimit=220, minExtent=6.5 * max(map(len, names)))
     chart = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("method:N", title=None, sort=[row["method"] for row in rows], axis=alt.Axis(labelLimit=220)),
+        y=alt.Y("method:N", title=None, sort=names, axis=axis),
         color=alt.Color("by:N", title=None, scale=colours, legend=legend),
     )
-    title = "return: interquartile mean over seeds"
+    across = alt.X("l:Q", title="return", scale=alt.Scale(zero=False), axis=alt.Axis(tickCount=5))
     threshold = alt.Chart(alt.InlineData(values=[{"v": solved(env)}]))
     layers = alt.layer(
-        chart.mark_rule(strokeWidth=2).encode(x=alt.X("l:Q", title=title, scale=alt.Scale(zero=False)), x2="h:Q"),
+        chart.mark_rule(strokeWidth=2).encode(x=across, x2="h:Q"),
         chart.mark_point(filled=True, size=60).encode(x="v:Q"),
         threshold.mark_rule(color="var(--muted)", strokeDash=[2, 2]).encode(x="v:Q"),
     )

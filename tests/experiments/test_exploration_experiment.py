@@ -80,7 +80,7 @@ def test_what_helps_is_said_where_the_seeds_say_it_and_only_there():
     found = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), results)
     bonus, beside, most = found.sentences
     assert bonus.startswith(
-        "PendulumSparse-v0: SAC solves 8 of 10 seeds, alpha about 0 0 (Fisher's exact test p = 7.1e-04"
+        "PendulumSparse-v0: SAC solves 8 of 10 seeds, and alpha about 0 0 of 10 (Fisher's exact test p = 7.1e-04"
     )
     assert "is higher (difference" in bonus
     assert beside.endswith("clearly higher: pink noise; clearly lower: alpha about 0; not clearly different: PPO.")
