@@ -90,7 +90,7 @@ def test_every_stored_step_is_seen_once_and_in_order_before_its_round_is_paid_fo
             np.testing.assert_array_equal(after.novelty.counts[seed], expected[seed].novelty.counts)
             np.testing.assert_allclose(after.scale.returns[seed], expected[seed].scale.returns, rtol=1e-5)
             batch = unpack(jnp.asarray(launched[-1][0][seed, 0]), lane.spec)
-            bonus = ORDERED.rewarded(lane.spec, expected[seed], batch).reward - batch.reward
+            bonus = ORDERED.rewarded(lane.algorithm, lane.spec, expected[seed], batch).reward - batch.reward
             np.testing.assert_allclose(paid[seed], np.mean(bonus), rtol=1e-4)
     np.testing.assert_array_equal(after.novelty.counts.sum(1), lane.rounds * lane.training.stride)
     lane.close()
