@@ -11,7 +11,6 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
 from entropax.diagnostics.window import number
 from entropax.errors import EntropaxError
-from entropax.exploration import PLAIN, Exploration
 from entropax.loops.fit import fit, resume
 from entropax.loops.run import Run, load
 from entropax.loops.training import Training
@@ -91,14 +90,7 @@ def folder_of(root: Path, task: str, method: str) -> Path:
     return root / f"{task}--{method.replace(', ', '-').replace(' ', '-')}"
 
 
-def trained(
-    algorithm: AbstractAlgorithm[Any],
-    env: str,
-    training: Training,
-    seeds: int,
-    folder: Path,
-    exploration: Exploration = PLAIN,
-) -> Run:
+def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, seeds: int, folder: Path) -> Run:
     """The finished run of a cell: a kept one, one that goes on from its checkpoint, or a new one.
 
     Raises:
@@ -107,8 +99,8 @@ def trained(
     for path in sorted(folder.glob("*/run.json")):
         run = load(path.parent)
         fed = training.fed_by(algorithm.data())
-        asked = (to_config(algorithm), to_config(fed), tuple(range(seeds)), to_config(exploration))
-        kept = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds, to_config(run.exploration))
+        asked = (to_config(algorithm), to_config(fed), tuple(range(seeds)))
+        kept = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds)
         if kept != asked:
             raise EntropaxError(
                 f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."
@@ -117,7 +109,7 @@ def trained(
             return run
         if _has_checkpoint(run):
             return resume(run.path)
-    return fit(algorithm, env, training, seeds=seeds, root=folder, exploration=exploration)
+    return fit(algorithm, env, training, seeds=seeds, root=folder)
 
 
 def finished(run: Run) -> bool:
