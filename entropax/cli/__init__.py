@@ -110,6 +110,10 @@ def _run(name: str, words: list[str]) -> None:
             f"reproduce {name}": (reproduce.Reproduce, functools.partial(reproduce.reproduce, name))
             for name in EXPERIMENTS
         },
+        "reproduce exploration": (
+            reproduce.ReproduceExploration,
+            functools.partial(reproduce.reproduce, "exploration"),
+        ),
         "envs": (commands.Envs, commands.envs),
         "export": (commands.Export, commands.export),
     }

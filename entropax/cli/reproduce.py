@@ -1,6 +1,7 @@
 """`entropax reproduce`: the experiments, from training to page."""
 
 import dataclasses
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -63,20 +64,36 @@ class Reproduce:
     """Folder in which the experiment's folder, NAME-BUDGET, is made."""
 
 
+@dataclasses.dataclass
+class ReproduceExploration(Reproduce):
+    """Compare the ways to explore on tasks of ours: does the entropy bonus help there, or would something else?
+
+    Stopped, it goes on where it was when it is called again.
+    """
+
+    envs: tuple[str, ...] = ()
+    """Environment ids to run, of tasks in JAX; those of the budget where none is given."""
+    methods: tuple[str, ...] = ()
+    """Methods to run, by their names in docs/results/exploration.md, or "all"; the budget's where none is given."""
+
+
 def reproduce(name: str, flags: Reproduce) -> None:
     """Trains what is not there yet, and writes the pages."""
     from entropax.experiments.reproduce import EXPERIMENTS
     from entropax.experiments.reproduce import reproduce as run
 
-    given = {field: value for field in ("seeds", "steps") if (value := vars(flags)[field]) is not None}
-    budget = dataclasses.replace(EXPERIMENTS[name].budgets[flags.budget], **given)
+    fields = [field.name for field in dataclasses.fields(flags) if field.name not in ("budget", "root")]
+    given = {field: value for field in fields if (value := vars(flags)[field]) not in ((), None)}
+    named = given | ({"methods": ()} if given.get("methods") == ("all",) else {})
+    budget = dataclasses.replace(EXPERIMENTS[name].budgets[flags.budget], **named)
     if budget.seeds < 1 or budget.steps < 100 or budget.steps % 100:
         raise EntropaxError(
             f"--seeds is {budget.seeds} and --steps {budget.steps}: take 1 seed or more, and whole hundreds of steps."
         )
     started = time.perf_counter()
-    changed = "".join(f" --{field} {value}" for field, value in given.items())
-    command = f"entropax reproduce {name} --budget {flags.budget}{changed}"
+    values = {field: value if isinstance(value, tuple) else (str(value),) for field, value in given.items()}
+    changed = [word for field, words in values.items() for word in (f"--{field}", *words)]
+    command = shlex.join(["entropax", "reproduce", name, "--budget", flags.budget, *changed])
     for path in run(name, budget, flags.root / f"{name}-{flags.budget}", command=command):
         print(path)
     print(f"{time.perf_counter() - started:.0f} s")

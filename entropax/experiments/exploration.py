@@ -1,11 +1,13 @@
 """Every way to explore on the same tasks: is it the entropy bonus that helps, or would something else?"""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from entropax.envs.base import Episodes
 from entropax.envs.registry import TASKS, make
+from entropax.errors import EntropaxError
 from entropax.experiments.alternatives import CONTINUOUS, COPIES, DISCRETE, Method, Setting
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell, folder_of
@@ -67,14 +69,49 @@ def methods(env: str) -> Mapping[str, Method]:
 
 
 def solved(env: str) -> float:
-    """Return from which a seed counts as solved."""
+    """Return from which a seed counts as solved; NaN where nobody says."""
     return PROBLEMS[env].good if env in PROBLEMS else TASKS[env].solved
 
 
+def steps_of(env: str, budget: Budget) -> int:
+    """Steps per seed: as many as a full run takes on the task, or the budget's where that is less."""
+    return min(STEPS.get(env, budget.steps), budget.steps)
+
+
 def train(budget: Budget, root: Path) -> list[Explored]:
-    """Trains every method on every task, a population of seeds each, and keeps what came out."""
-    wanted = [(env, name) for env in budget.envs for name in methods(env)]
-    return [_cell(env, name, budget, root) for env, name in wanted if not budget.methods or name in budget.methods]
+    """Trains every method on every task, a population of seeds each, and keeps what came out.
+
+    Raises:
+        EntropaxError: the budget names a task or a method that is not part of this.
+    """
+    return [_cell(env, name, budget, root) for env, name in wanted(budget)]
+
+
+def wanted(budget: Budget) -> list[tuple[str, str]]:
+    """Tasks and methods in the order of the page.
+
+    Raises:
+        EntropaxError: a task that is not in JAX or that nothing solves, an unknown method, or none that fits a task.
+    """
+    known = list(dict.fromkeys((*CONTINUOUS, *DISCRETE)))
+    for name in budget.methods:
+        if name not in known:
+            raise EntropaxError(f"{name!r} is no method of this comparison. Choose from: {'; '.join(known)}.")
+    found = []
+    for env in budget.envs:
+        if env not in TASKS:
+            make(env)  # Names the nearest ids where there is none.
+        if env not in TASKS or math.isnan(solved(env)):
+            fit = [name for name in TASKS if not math.isnan(solved(name))]
+            raise EntropaxError(
+                f"{env} cannot be compared on: it needs a task in JAX, of which many seeds are one program, and a "
+                f"return from which it counts as solved. Choose from: {', '.join(fit)}."
+            )
+        here = [name for name in methods(env) if not budget.methods or name in budget.methods]
+        if not here:
+            raise EntropaxError(f"No method that was asked for fits {env}. Choose from: {'; '.join(methods(env))}.")
+        found += [(env, name) for name in here]
+    return found
 
 
 def _cell(env: str, name: str, budget: Budget, root: Path) -> Explored:
@@ -91,7 +128,7 @@ def _cell(env: str, name: str, budget: Budget, root: Path) -> Explored:
 
 def training_of(env: str, budget: Budget, data: AbstractData) -> Training:
     """The counts of a run: a twentieth of the steps is random, or as many rollouts as fill the steps."""
-    steps = min(STEPS[env], budget.steps)
+    steps = steps_of(env, budget)
     every, copies = steps // EVALUATIONS, 1
     if isinstance(data, Rollout):
         rollout = COPIES * data.num_steps

@@ -12,7 +12,7 @@ from entropax.experiments.alternatives import ALPHA, BETA, BONUS, COPIES, NONE, 
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.charts import shares
-from entropax.experiments.exploration import EVALUATIONS, STEPS, Explored, methods, solved
+from entropax.experiments.exploration import EVALUATIONS, Explored, methods, solved, steps_of
 from entropax.experiments.findings import Findings, Table, gap_words, middle_words, numbers_of
 from entropax.report.charts import Chart
 from entropax.report.data import plain
@@ -36,8 +36,9 @@ def _sentences(env: str, results: Sequence[Explored]) -> list[str]:
     """Does the bonus help, and what else does?"""
     name, known = _name(env), methods(env)
     reference, *others = [found.cell for found in results]
-    without = next((cell for cell in others if known[cell.method].family == NONE), None)
-    said = [] if without is None else [_bonus(name, reference, without)]
+    first, *plain = next(iter(known)), *(method for method in known if known[method].family == NONE)
+    without = next((cell for cell in others if [cell.method] == plain[:1]), None)
+    said = [] if without is None or reference.method != first else [_bonus(name, reference, without)]
     chances = holm([_chance(cell.returns, reference.returns) for cell in others])
     groups: dict[str, list[str]] = {"clearly higher": [], "clearly lower": [], "not clearly different": []}
     for cell, chance in zip(others, chances, strict=True):
@@ -161,7 +162,7 @@ def _name(env: str) -> str:
 
 
 def _about(budget: Budget) -> tuple[str, ...]:
-    steps = "; ".join(f"{_name(env)} {min(STEPS[env], budget.steps):,}" for env in budget.envs)
+    steps = "; ".join(f"{_name(env)} {steps_of(env, budget):,}" for env in budget.envs)
     return (
         f"{budget.seeds} seeds a method and task, trained together; hidden layers of "
         f"{' and '.join(map(str, budget.hidden))} units, batches of {budget.batch_size}, a learning rate of "

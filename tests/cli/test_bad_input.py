@@ -105,6 +105,13 @@ CASES = {
     "no experiment": (("reproduce",), "entropax reproduce collapse --help"),
     "unknown experiment": (("reproduce", "colapse"), "Did you mean 'collapse'?"),
     "an experiment without seeds": (("reproduce", "collapse", "--seeds", "0"), "take 1 seed or more"),
+    "no task to compare on": (("reproduce", "exploration", "--envs", "Pendulum-v1"), "it needs a task in JAX"),
+    "no known return": (("reproduce", "exploration", "--envs", "entropax/Toy-v0"), "counts as solved"),
+    "unknown method": (("reproduce", "exploration", "--methods", "magic"), "Choose from: SAC; alpha about 0;"),
+    "no method that fits": (
+        ("reproduce", "exploration", "--envs", "entropax/CartPole-v0", "--methods", "TD3"),
+        "fits entropax/CartPole-v0",
+    ),
     "unknown law": (("reproduce", "collapse", "--laws", "Magic"), "Choose from: Dual;"),
     "a folder that is no run": (("resume", "."), "it holds no run.json"),
 }

@@ -35,7 +35,7 @@ from entropax.cli.diagnose import Diagnose
 from entropax.cli.entropy import Entropy
 from entropax.cli.flags import field_help, final_classes
 from entropax.cli.landscape import Landscape
-from entropax.cli.reproduce import Reproduce, ReproduceCollapse
+from entropax.cli.reproduce import Reproduce, ReproduceCollapse, ReproduceExploration
 from entropax.errors import EntropaxError
 from entropax.exploration import AbstractBonus, AbstractNoise, Exploration
 from entropax.exploration.lengths import AbstractLengths
@@ -85,11 +85,13 @@ FLAGS = (
     Landscape,
     ReproduceCollapse,
     Reproduce,
+    ReproduceExploration,
 )
 TWO_WORDS = {
     commands.Train: ["train", "sac"],
     ReproduceCollapse: ["reproduce", "collapse"],
     Reproduce: ["reproduce", "toy"],
+    ReproduceExploration: ["reproduce", "exploration"],
 }
 OWNERS = [
     SAC,
@@ -155,7 +157,7 @@ def test_the_parts_are_all_reached():
 
 @pytest.mark.parametrize("owner", OWNERS, ids=lambda owner: owner.__name__)
 def test_every_field_has_a_help_text(owner):
-    texts = field_help(owner)
+    texts = field_help(owner) | (field_help(Reproduce) if owner is ReproduceExploration else {})
     missing = [field.name for field in dataclasses.fields(owner) if len(texts.get(field.name, "").split()) < 2]
     assert missing == []
 

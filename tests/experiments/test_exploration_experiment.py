@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from entropax.cli import main
 from entropax.envs.base import Episodes
 from entropax.envs.registry import make
 from entropax.errors import EntropaxError
@@ -54,6 +55,24 @@ def test_every_method_is_buildable_and_fits_its_tasks():
     assert ou.size(200) == pytest.approx(alternatives.SIZE)
 
 
+def test_tasks_and_methods_are_the_user_s_choice(monkeypatch, tmp_path):
+    seen = []
+    monkeypatch.setattr(reproduce, "reproduce", lambda *given, **more: seen.append((given[1], more)) or [])
+    root = ("--root", str(tmp_path))
+    main(["reproduce", "exploration", "--envs", CARTPOLE, "entropax/Acrobot-v0", "--methods", "all", *root])
+    main(["reproduce", "exploration", "--envs", CARTPOLE, "--methods", "PPO", "alpha about 0", *root])
+    (all_of_them, first), (two, second) = seen
+    assert exploration.wanted(all_of_them) == [
+        *((CARTPOLE, name) for name in DISCRETE),
+        *(("entropax/Acrobot-v0", name) for name in CONTINUOUS),
+    ]
+    assert exploration.steps_of("entropax/Acrobot-v0", all_of_them) == all_of_them.steps, "no task of the full run"
+    assert exploration.wanted(two) == [(CARTPOLE, "alpha about 0"), (CARTPOLE, "PPO")], "in the order of the page"
+    called = "entropax reproduce exploration --budget small --envs entropax/CartPole-v0"
+    assert first == {"command": f"{called} entropax/Acrobot-v0 --methods all"}
+    assert second == {"command": f"{called} --methods PPO 'alpha about 0'"}
+
+
 def test_holm_s_correction():
     """By hand: 0.01 x 4, 0.02 x 3, then never less than the one before."""
     assert holm([0.02, 0.9, 0.01, 0.03]) == pytest.approx([0.06, 0.9, 0.04, 0.06])
@@ -91,6 +110,9 @@ def test_what_helps_is_said_where_the_seeds_say_it_and_only_there():
     assert rows["alpha about 0"][3] == "never"
     (chart,) = found.charts
     assert "PPO" in json.dumps(chart.spec)
+    # Beside another learner than that of the reference, what is without entropy shows nothing about the entropy.
+    others = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), results[1:])
+    assert others.sentences[0].startswith("PendulumSparse-v0: returns beside those of alpha about 0 are")
     none = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), [explored("SAC", low)])
     assert none.sentences == ("PendulumSparse-v0: no method solves a seed.",)
 
