@@ -19,8 +19,8 @@ from entropax.algorithms.exploring import EpsilonGreedy as EpsilonGreedy
 from entropax.algorithms.exploring import NoisyNet as NoisyNet
 from entropax.algorithms.max_info_sac import MaxInfoSAC as MaxInfoSAC
 from entropax.algorithms.meta_sac import MetaSAC as MetaSAC
-from entropax.algorithms.on_policy import ClippedGaussian as ClippedGaussian
-from entropax.algorithms.on_policy import TanhGaussian as TanhGaussian
+from entropax.algorithms.on_policy_parts import ClippedGaussian as ClippedGaussian
+from entropax.algorithms.on_policy_parts import TanhGaussian as TanhGaussian
 from entropax.algorithms.ppo import PPO as PPO
 from entropax.algorithms.sac import SAC as SAC
 from entropax.algorithms.sac import SACState as SACState

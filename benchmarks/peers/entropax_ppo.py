@@ -4,7 +4,7 @@ import jax
 from ppo_protocol import SETTINGS, measure
 
 from entropax import PPO, Episodes, Training
-from entropax.algorithms.on_policy import TanhGaussian
+from entropax.algorithms.on_policy_parts import TanhGaussian
 from entropax.envs.registry import TASKS
 from entropax.loops.chunk import begin, chunk
 from entropax.networks import Orthogonal

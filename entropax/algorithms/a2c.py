@@ -2,39 +2,26 @@
 
 import equinox as eqx
 import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.on_policy import (
-    AbstractPolicy,
-    ActorCritic,
+    AbstractOnPolicy,
     Experience,
-    TanhGaussian,
+    OnPolicyState,
     actor_critic,
     check,
     experience,
     gradient,
 )
+from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian
 from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import policy_gradient_surrogate
 from entropax.optimiser import clip_by_norm, rms_init, rms_step
-from entropax.policies import AbstractActor
-from entropax.replay import Rollout
 from entropax.types import Metrics, Progress, Spec, Transition
 
 
-class A2CState(eqx.Module):
-    """All that A2C carries from one rollout to the next."""
-
-    networks: ActorCritic
-    optimiser: optax.OptState
-    updates: Int[Array, ""]
-    """Rollouts learned from."""
-
-
-class A2C(AbstractAlgorithm[A2CState]):
+class A2C(AbstractOnPolicy):
     """Advantage actor-critic: one gradient step on each short rollout.
 
     Actions may be continuous or a finite set.
@@ -71,38 +58,14 @@ class A2C(AbstractAlgorithm[A2CState]):
     def __check_init__(self) -> None:
         check("A2C", self.discount, self.gae_lambda, self.learning_rate, self.max_grad_norm, self.num_steps)
 
-    def data(self) -> Rollout:
-        """The newest steps of every copy."""
-        return Rollout(self.num_steps)
-
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> A2CState:
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> OnPolicyState:
         """Draws the networks and starts the optimiser."""
         networks = actor_critic(self.policy, self.values, self.torso, spec, key=key)
-        return A2CState(networks, rms_init(networks), jnp.zeros((), jnp.int32))
-
-    def actor(self, state: A2CState) -> AbstractActor:
-        """The policy."""
-        return state.networks.actor
-
-    def alpha(self, state: A2CState) -> Float[Array, ""]:
-        """The entropy's weight in the loss, which nothing moves."""
-        return jnp.asarray(self.entropy_coefficient, jnp.float32)
-
-    def target_entropy(self, spec: Spec, state: A2CState) -> Float[Array, ""]:
-        """NaN: none is steered to."""
-        return jnp.full((), jnp.nan, jnp.float32)
-
-    def parameters(self, state: A2CState) -> dict[str, PyTree[Array]]:
-        """The trained parameters by name."""
-        return {"actor": state.networks.actor, "critic": state.networks.critic}
-
-    def paid(self, batch: Transition, bonus: Float[Array, "envs steps"]) -> Transition:
-        """In its rewards, or apart where the bonus has a value of its own."""
-        return self.values.paid(batch, bonus)
+        return OnPolicyState(networks, rms_init(networks), jnp.zeros((), jnp.int32))
 
     def update(
-        self, spec: Spec, state: A2CState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
-    ) -> tuple[A2CState, Metrics]:
+        self, spec: Spec, state: OnPolicyState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
+    ) -> tuple[OnPolicyState, Metrics]:
         """One step of actor and critic on a rollout `[envs, steps]`: A grad log pi, and the returns for the critic."""
 
         def surrogate(log_probs: Float[Array, " step"], steps: Experience) -> Float[Array, " step"]:
@@ -112,4 +75,4 @@ class A2C(AbstractAlgorithm[A2CState]):
         slope, metrics = gradient(state.networks, rollout, surrogate, self.value_coefficient, self.entropy_coefficient)
         slope = clip_by_norm(slope, self.max_grad_norm)
         networks, optimiser = rms_step(slope, state.optimiser, state.networks, self.learning_rate)
-        return A2CState(networks, optimiser, state.updates + 1), metrics
+        return OnPolicyState(networks, optimiser, state.updates + 1), metrics

@@ -1,12 +1,11 @@
 """DDPG, deep deterministic policy gradient: Lillicrap et al. 2015, arXiv 1509.02971, algorithm 1."""
 
 import equinox as eqx
-import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Key
 
-from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.checks import check_settings
 from entropax.algorithms.deterministic import (
+    AbstractDeterministic,
     DeterministicState,
     actions_of,
     as_taken,
@@ -14,18 +13,15 @@ from entropax.algorithms.deterministic import (
     evaluation_step,
     improvement_step,
     target_step,
-    with_noise,
 )
 from entropax.algorithms.soft import least_value, returns_and_bootstraps
 from entropax.networks import AbstractTorso, Dense
 from entropax.ops import plain_target
-from entropax.policies import GaussianActor
-from entropax.replay import Windows
 from entropax.temperature.checks import require_positive
 from entropax.types import Metrics, Progress, Spec, Transition
 
 
-class DDPG(AbstractAlgorithm[DeterministicState]):
+class DDPG(AbstractDeterministic):
     """A deterministic policy that explores with Gaussian noise and climbs its one critic at every update.
 
     Raises:
@@ -61,29 +57,9 @@ class DDPG(AbstractAlgorithm[DeterministicState]):
             "DDPG", "exploration_noise", self.exploration_noise, "Without noise it never explores: try 0.1."
         )
 
-    def data(self) -> Windows:
-        """Windows of replayed steps."""
-        return Windows(self.batch_size, self.n_step)
-
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> DeterministicState:
         """Draws the networks, of critics an ensemble of one, and starts the optimisers."""
         return draw_state(spec, self.torso, 1, key=key)
-
-    def actor(self, state: DeterministicState) -> GaussianActor:
-        """The policy with its exploration noise."""
-        return with_noise(state.actor, self.exploration_noise)
-
-    def alpha(self, state: DeterministicState) -> Float[Array, ""]:
-        """0: entropy has no weight."""
-        return jnp.zeros((), jnp.float32)
-
-    def target_entropy(self, spec: Spec, state: DeterministicState) -> Float[Array, ""]:
-        """NaN: the noise is set, not steered."""
-        return jnp.full((), jnp.nan, jnp.float32)
-
-    def parameters(self, state: DeterministicState) -> dict[str, PyTree[Array]]:
-        """The trained parameters by name."""
-        return {"actor": state.actor, "critic": state.critics}
 
     def update(
         self, spec: Spec, state: DeterministicState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

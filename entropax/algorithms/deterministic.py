@@ -1,4 +1,4 @@
-"""What deterministic policy gradients share: their state, and pure functions of it."""
+"""What deterministic policy gradients share: their state, what is read off it, and the steps that move it."""
 
 from dataclasses import replace
 
@@ -6,13 +6,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key, PyTree
 
+from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.soft import critic_step
 from entropax.networks import AbstractTorso, Critic, ensemble
 from entropax.ops import polyak
 from entropax.optimiser import Rate, adam_init, adam_step
 from entropax.policies import GaussianActor, Squashed, WithLogStd
+from entropax.replay import Windows
 from entropax.types import Metrics, Spec, Transition, continuous
 
 
@@ -26,6 +28,35 @@ class DeterministicState(eqx.Module):
     target_actor: Squashed
     actor_optimiser: optax.OptState
     updates: Int[Array, ""]
+
+
+class AbstractDeterministic(AbstractAlgorithm[DeterministicState]):
+    """A learner of a deterministic policy, which explores by noise of a size that is a setting."""
+
+    exploration_noise: eqx.AbstractVar[float]
+    batch_size: eqx.AbstractVar[int]
+    n_step: eqx.AbstractVar[int]
+
+    def data(self) -> Windows:
+        """Windows of replayed steps."""
+        return Windows(self.batch_size, self.n_step)
+
+    def actor(self, state: DeterministicState) -> GaussianActor:
+        """The policy with its noise: mu(s) + N(0, sigma^2) a dimension, which the environment clips to [-1, 1]."""
+        log_std = jnp.log(jnp.asarray(self.exploration_noise, jnp.float32))
+        return GaussianActor(WithLogStd(state.actor, log_std))
+
+    def alpha(self, state: DeterministicState) -> Float[Array, ""]:
+        """0: entropy has no weight."""
+        return jnp.zeros((), jnp.float32)
+
+    def target_entropy(self, spec: Spec, state: DeterministicState) -> Float[Array, ""]:
+        """NaN: the noise is set, not steered."""
+        return jnp.full((), jnp.nan, jnp.float32)
+
+    def parameters(self, state: DeterministicState) -> dict[str, PyTree[Array]]:
+        """The trained parameters by name."""
+        return {"actor": state.actor, "critic": state.critics}
 
 
 def draw_state(spec: Spec, torso: AbstractTorso, num_critics: int, *, key: Key[Array, ""]) -> DeterministicState:
@@ -44,11 +75,6 @@ def draw_state(spec: Spec, torso: AbstractTorso, num_critics: int, *, key: Key[A
         actor_optimiser=adam_init(actor),
         updates=jnp.zeros((), jnp.int32),
     )
-
-
-def with_noise(actor: Squashed, sigma: Rate) -> GaussianActor:
-    """The policy that explores: mu(s) + N(0, sigma^2) in every dimension, which the environment clips to [-1, 1]."""
-    return GaussianActor(WithLogStd(actor, jnp.log(jnp.asarray(sigma, jnp.float32))))
 
 
 def as_taken(batch: Transition) -> Transition:

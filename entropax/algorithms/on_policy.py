@@ -1,68 +1,26 @@
-"""What learners from rollouts share: kinds of policy, advantages of a rollout, and the loss of actor and critic."""
+"""What learners from rollouts share: their state, advantages of a rollout, and the loss of actor and critic."""
 
-import abc
 from collections.abc import Callable
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Bool, Float, Key, UInt
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
 
+from entropax.algorithms.base import AbstractAlgorithm
+from entropax.algorithms.on_policy_parts import AbstractPolicy
 from entropax.algorithms.values import AbstractValues, AnyStateValue
 from entropax.errors import EntropaxError
-from entropax.networks import AbstractTorso, Orthogonal
+from entropax.networks import AbstractTorso
 from entropax.ops import regularised_loss
 from entropax.optimiser import Rate
-from entropax.policies import AbstractActor, Actor, CategoricalActor, GaussianActor, WithLogStd
+from entropax.policies import AbstractActor, CategoricalActor
+from entropax.replay import Rollout
 from entropax.temperature.checks import holds, require_positive
-from entropax.types import Bounds, Metrics, Spec, Transition, continuous
-
-
-class AbstractPolicy(eqx.Module):
-    """Which distribution over continuous actions an actor is; of a finite set of actions there is one kind."""
-
-    torso: eqx.AbstractVar[AbstractTorso]
-
-    @abc.abstractmethod
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> AbstractActor:
-        """Draws an actor of continuous actions."""
-
-
-class TanhGaussian(AbstractPolicy):
-    """A Gaussian squashed by tanh into [-1, 1], its spread learned and the same at every observation."""
-
-    torso: AbstractTorso = Orthogonal(output_gain=0.01)
-    """Shape of the actor's hidden layers."""
-    initial_log_std: float = 0.0
-    """Log standard deviation before the tanh to begin with."""
-
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> Actor:
-        """Draws an actor."""
-        return Actor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
-
-
-class ClippedGaussian(AbstractPolicy):
-    """The published Gaussian: not squashed, the environment clips its actions to [-1, 1].
-
-    Densities, ratios and entropies are of the actions as they were drawn, so all that lies beyond a bound counts as
-    distinct actions there; its entropy has no upper bound, and a bonus on it can grow the spread for ever.
-    """
-
-    torso: AbstractTorso = Orthogonal(output_gain=0.01)
-    """Shape of the actor's hidden layers."""
-    initial_log_std: float = 0.0
-    """Log standard deviation, in units of [-1, 1], to begin with."""
-
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> GaussianActor:
-        """Draws an actor."""
-        return GaussianActor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
-
-
-def _gaussian(torso: AbstractTorso, log_std: Rate, spec: Spec, *, key: Key[Array, ""]) -> WithLogStd:
-    size = continuous(spec).size
-    return WithLogStd(torso.init(spec.observation_size, size, key=key), jnp.full(size, log_std, jnp.float32))
+from entropax.types import Bounds, Metrics, Spec, Transition
 
 
 class ActorCritic(eqx.Module):
@@ -70,6 +28,47 @@ class ActorCritic(eqx.Module):
 
     actor: AbstractActor
     critic: AnyStateValue
+
+
+class OnPolicyState(eqx.Module):
+    """All that is carried from one rollout to the next."""
+
+    networks: ActorCritic
+    optimiser: optax.OptState
+    updates: Int[Array, ""]
+    """Rollouts learned from."""
+
+
+class AbstractOnPolicy(AbstractAlgorithm[OnPolicyState]):
+    """A learner from rollouts whose actor and critic share one optimiser."""
+
+    entropy_coefficient: eqx.AbstractVar[float]
+    values: eqx.AbstractVar[AbstractValues]
+    num_steps: eqx.AbstractVar[int]
+
+    def data(self) -> Rollout:
+        """The newest steps of every copy."""
+        return Rollout(self.num_steps)
+
+    def actor(self, state: OnPolicyState) -> AbstractActor:
+        """The policy."""
+        return state.networks.actor
+
+    def alpha(self, state: OnPolicyState) -> Float[Array, ""]:
+        """The entropy's weight in the loss, which nothing moves."""
+        return jnp.asarray(self.entropy_coefficient, jnp.float32)
+
+    def target_entropy(self, spec: Spec, state: OnPolicyState) -> Float[Array, ""]:
+        """NaN: none is steered to."""
+        return jnp.full((), jnp.nan, jnp.float32)
+
+    def parameters(self, state: OnPolicyState) -> dict[str, PyTree[Array]]:
+        """The trained parameters by name."""
+        return {"actor": state.networks.actor, "critic": state.networks.critic}
+
+    def paid(self, batch: Transition, bonus: Float[Array, "envs steps"]) -> Transition:
+        """In its rewards, or apart where the bonus has a value of its own."""
+        return self.values.paid(batch, bonus)
 
 
 def actor_critic(

@@ -6,29 +6,25 @@ from dataclasses import replace
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import optax
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.on_policy import (
-    AbstractPolicy,
-    ActorCritic,
+    AbstractOnPolicy,
     Experience,
-    TanhGaussian,
+    OnPolicyState,
     actor_critic,
     check,
     experience,
     gradient,
     shuffled,
 )
+from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian
 from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import clipped_surrogate
 from entropax.optimiser import adam_init, adam_step, clip_by_norm
-from entropax.policies import AbstractActor
-from entropax.replay import Rollout
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition
 
@@ -57,17 +53,7 @@ class AsEstimated(AbstractAdvantages):
         return advantage
 
 
-class PPOState(eqx.Module):
-    """All that PPO carries from one rollout to the next."""
-
-    networks: ActorCritic
-    optimiser: optax.OptState
-    """Of all parameters as one vector."""
-    updates: Int[Array, ""]
-    """Rollouts learned from."""
-
-
-class PPO(AbstractAlgorithm[PPOState]):
+class PPO(AbstractOnPolicy):
     """Proximal policy optimisation: several epochs over each rollout, the policy kept near the one that acted.
 
     Actions may be continuous or a finite set.
@@ -122,43 +108,19 @@ class PPO(AbstractAlgorithm[PPOState]):
         if not holds(lambda clip: clip > 0, self.clip):
             raise EntropaxError(f"PPO: clip is {self.clip}, but no ratio may then leave 1. Try 0.2.")
 
-    def data(self) -> Rollout:
-        """The newest steps of every copy."""
-        return Rollout(self.num_steps)
-
-    def init(self, spec: Spec, *, key: Key[Array, ""]) -> PPOState:
+    def init(self, spec: Spec, *, key: Key[Array, ""]) -> OnPolicyState:
         """Draws the networks and starts the optimiser."""
         networks = actor_critic(self.policy, self.values, self.torso, spec, key=key)
-        return PPOState(networks, adam_init(ravel_pytree(networks)[0]), jnp.zeros((), jnp.int32))
-
-    def actor(self, state: PPOState) -> AbstractActor:
-        """The policy."""
-        return state.networks.actor
-
-    def alpha(self, state: PPOState) -> Float[Array, ""]:
-        """The entropy's weight in the loss, which nothing moves."""
-        return jnp.asarray(self.entropy_coefficient, jnp.float32)
-
-    def target_entropy(self, spec: Spec, state: PPOState) -> Float[Array, ""]:
-        """NaN: none is steered to."""
-        return jnp.full((), jnp.nan, jnp.float32)
-
-    def parameters(self, state: PPOState) -> dict[str, PyTree[Array]]:
-        """The trained parameters by name."""
-        return {"actor": state.networks.actor, "critic": state.networks.critic}
-
-    def paid(self, batch: Transition, bonus: Float[Array, "envs steps"]) -> Transition:
-        """In its rewards, or apart where the bonus has a value of its own."""
-        return self.values.paid(batch, bonus)
+        return OnPolicyState(networks, adam_init(ravel_pytree(networks)[0]), jnp.zeros((), jnp.int32))
 
     def update(
-        self, spec: Spec, state: PPOState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
-    ) -> tuple[PPOState, Metrics]:
+        self, spec: Spec, state: OnPolicyState, batch: Transition, progress: Progress, *, key: Key[Array, ""]
+    ) -> tuple[OnPolicyState, Metrics]:
         """Epochs of minibatch steps on a rollout `[envs, steps]`; metrics are means over all of these steps."""
         rollout = experience(state.networks, self.values, batch, self.discount, self.gae_lambda)
         size = rollout.advantage.size // self.minibatches
 
-        def epoch(state: PPOState, key: Key[Array, ""]) -> tuple[PPOState, Metrics]:
+        def epoch(state: OnPolicyState, key: Key[Array, ""]) -> tuple[OnPolicyState, Metrics]:
             order = shuffled(rollout.advantage.size, key=key)[: size * self.minibatches]
             dealt = jax.tree.map(lambda x: x[order].reshape(self.minibatches, size, *x.shape[1:]), rollout)
             # Not the bound method: scan hashes what it is given, and a module with traced leaves has no hash.
@@ -167,7 +129,7 @@ class PPO(AbstractAlgorithm[PPOState]):
         state, metrics = jax.lax.scan(epoch, state, jax.random.split(key, self.epochs))
         return replace(state, updates=state.updates + 1), jax.tree.map(jnp.mean, metrics)
 
-    def minibatch_step(self, state: PPOState, steps: Experience) -> tuple[PPOState, Metrics]:
+    def minibatch_step(self, state: OnPolicyState, steps: Experience) -> tuple[OnPolicyState, Metrics]:
         """One gradient step on some steps of the rollout, equation 9 with the surrogate of equation 7."""
         advantage = self.advantages(steps.advantage)
 

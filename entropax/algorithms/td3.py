@@ -3,11 +3,11 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Key
 
-from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.checks import check_settings
 from entropax.algorithms.deterministic import (
+    AbstractDeterministic,
     DeterministicState,
     actions_of,
     as_taken,
@@ -15,15 +15,12 @@ from entropax.algorithms.deterministic import (
     evaluation_step,
     improvement_step,
     target_step,
-    with_noise,
 )
 from entropax.algorithms.soft import least_value, returns_and_bootstraps
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Dense
 from entropax.ops import plain_target
 from entropax.optimiser import Rate
-from entropax.policies import GaussianActor
-from entropax.replay import Windows
 from entropax.temperature.checks import holds, require_positive
 from entropax.types import Metrics, Progress, Spec, Transition
 
@@ -42,7 +39,7 @@ def smoothed(
     return jnp.clip(actions + jnp.clip(sigma * noise, -limit, limit), -1, 1)
 
 
-class TD3(AbstractAlgorithm[DeterministicState]):
+class TD3(AbstractDeterministic):
     """A deterministic policy that explores with Gaussian noise; the least of two critics, smoothed and delayed.
 
     Raises:
@@ -89,29 +86,9 @@ class TD3(AbstractAlgorithm[DeterministicState]):
             if not holds(lambda size: size >= 0, vars(self)[name]):
                 raise EntropaxError(f"TD3: {name} is {vars(self)[name]}, but is a size, 0 or more. Try 0.2 and 0.5.")
 
-    def data(self) -> Windows:
-        """Windows of replayed steps."""
-        return Windows(self.batch_size, self.n_step)
-
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> DeterministicState:
         """Draws the networks and starts the optimisers."""
         return draw_state(spec, self.torso, self.num_critics, key=key)
-
-    def actor(self, state: DeterministicState) -> GaussianActor:
-        """The policy with its exploration noise."""
-        return with_noise(state.actor, self.exploration_noise)
-
-    def alpha(self, state: DeterministicState) -> Float[Array, ""]:
-        """0: entropy has no weight."""
-        return jnp.zeros((), jnp.float32)
-
-    def target_entropy(self, spec: Spec, state: DeterministicState) -> Float[Array, ""]:
-        """NaN: the noise is set, not steered."""
-        return jnp.full((), jnp.nan, jnp.float32)
-
-    def parameters(self, state: DeterministicState) -> dict[str, PyTree[Array]]:
-        """The trained parameters by name."""
-        return {"actor": state.actor, "critic": state.critics}
 
     def update(
         self, spec: Spec, state: DeterministicState, batch: Transition, progress: Progress, *, key: Key[Array, ""]

@@ -9,7 +9,7 @@ import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.decomposed_sac import DecomposedSAC
-from entropax.algorithms.on_policy import TanhGaussian
+from entropax.algorithms.on_policy_parts import TanhGaussian
 from entropax.algorithms.ppo import PPO
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.decomposed_sac import DecomposedSAC
-from entropax.algorithms.on_policy import ClippedGaussian
+from entropax.algorithms.on_policy_parts import ClippedGaussian
 from entropax.algorithms.ppo import PPO, AsEstimated
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt

@@ -22,7 +22,7 @@ from entropax.algorithms.landscapes import AbstractSimilarity
 from entropax.algorithms.max_info_sac import MaxInfoSAC
 from entropax.algorithms.meta_parts import AbstractMetaBatch, AbstractMetaCritics, AbstractMetaStates
 from entropax.algorithms.meta_sac import MetaSAC
-from entropax.algorithms.on_policy import AbstractPolicy
+from entropax.algorithms.on_policy_parts import AbstractPolicy
 from entropax.algorithms.ppo import PPO, AbstractAdvantages
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt

@@ -22,7 +22,7 @@ from entropax import (
     load,
     make,
 )
-from entropax.algorithms.on_policy import AbstractPolicy
+from entropax.algorithms.on_policy_parts import AbstractPolicy
 from entropax.cli import main
 from entropax.diagnostics.dialects import ON_POLICY
 from entropax.loops.assemble import build

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from entropax import A2C, PPO, ClippedGaussian, Dense, Episodes, TanhGaussian, Training, train
-from entropax.algorithms.on_policy import AbstractPolicy
+from entropax.algorithms.on_policy_parts import AbstractPolicy
 from entropax.distributions import max_tanh_normal_entropy, max_tanh_normal_sigma
 from entropax.envs.probes import ConstantReward, DelayedReward, MatchObservation
 
