@@ -12,7 +12,8 @@ from jaxtyping import Array, Float, Int, Key
 from entropax.experiments.tokens_model import Transformer, log_policy, score, transformer, write
 from entropax.experiments.tokens_task import DIGITS, LENGTH, answers
 from entropax.llm import AEPO, AbstractMethod, State, ThisBatch, Tokens, advance, loss, sequence_mean, tokens
-from entropax.llm.diagnosis import first_order_change, scalars
+from entropax.llm.diagnosis import first_order_change, likeliest_reward, scalars
+from entropax.llm.diagnosis.likeliest import LIKELIEST
 from entropax.ops import discrete_entropy
 from entropax.optimiser import adam_init, adam_step, clip_by_norm
 
@@ -120,7 +121,8 @@ def rollout(
         The learner after, and what was measured: `reward`, `entropy` (nats a token), `strayed` (the share of tokens
         whose ratio was outside 1 ± 0.2 when they were learned from), `here` and `lemma` (by how much the entropy
         changed at the places visited, and what lemma 1 of arXiv 2505.22617 makes of the change of the logits there),
-        and the means over the steps of what `entropax.llm.diagnosis.scalars` finds in each.
+        what the likeliest answers earned, and the means over the steps of what `entropax.llm.diagnosis.scalars` finds
+        in each.
     """
     draw, extra = jax.random.split(key)
     prompts = jnp.repeat(jnp.arange(rewards.shape[0]), GROUP)
@@ -141,7 +143,8 @@ def rollout(
         return Learner(policy, state, remembered), found
 
     learner, found = jax.lax.scan(update, learner, (parts, more))
-    seen = {"reward": jnp.mean(earned), "entropy": jnp.mean(old.entropy)}
+    groups = (values.reshape(-1, GROUP) for values in (old.log_prob.sum(axis=1), earned))
+    seen = {"reward": jnp.mean(earned), "entropy": jnp.mean(old.entropy), LIKELIEST: likeliest_reward(*groups)}
     return learner, seen | jax.tree.map(jnp.mean, found) | _moved(before, learner.policy, prompts, written)
 
 

@@ -21,7 +21,7 @@ from entropax.llm import (
     loss,
     tokens,
 )
-from entropax.llm.diagnosis import control_measures, first_order_change, measures, scalars
+from entropax.llm.diagnosis import control_measures, first_order_change, likeliest_reward, measures, scalars
 from entropax.llm.diagnosis.measures import PREDICTED
 
 STATES, ACTIONS = 4, 6
@@ -198,3 +198,11 @@ def test_torch_measures_the_same():
 
 def test_a_controller_s_numbers_have_names():
     assert control_measures(0.1, 0.5, 0.0, 1.0)["entropax/knob_most"] == 1.0
+
+
+@pytest.mark.parametrize("library", [np.asarray, jnp.asarray], ids=["NumPy", "JAX"])
+def test_the_likeliest_answers_of_every_prompt_count_alike(library):
+    """By hand: 2 from the first prompt; of the second, whose two likeliest are equally likely, (1 - 3) / 2."""
+    log_prob = library([[-1.0, -0.5, -2.0], [-0.1, -0.1, -9.0]])
+    reward = library([[5.0, 2.0, 7.0], [1.0, -3.0, 9.0]])
+    assert float(likeliest_reward(log_prob, reward)) == pytest.approx(0.5)

@@ -165,6 +165,28 @@ def test_an_entropy_that_goes_against_its_prediction_is_named(predicted, nats, s
     assert "prediction-off" not in spoken(run(nats, CLIMB, predicted_change=0.05 * predicted + noise[1]))
 
 
+@pytest.mark.parametrize(
+    ("likeliest", "reward", "speaks"),
+    [
+        (0.9 + 0 * T, FLAT, True),
+        (0.9 + 0 * T, CLIMB, False),
+        (0.9 + 0 * T, EARLY_GAIN - 0.5, True),
+        (0.9 + 0 * T, EARLY_GAIN, False),
+        (np.where(T > 0.5, 0.9, 0.2), FLAT, True),
+        (0.22 + 0.2 * np.sin(70 * T), FLAT, False),
+    ],
+    ids=["flat", "learning", "whatever the offset", "little lost", "only late", "noise"],
+)
+def test_a_policy_whose_likeliest_answers_earn_far_more_is_named(likeliest, reward, speaks):
+    found = spoken(run(0.5, reward, likeliest_reward=likeliest))
+    assert ("likeliest-earn-more" in found) == speaks
+    if speaks:
+        one = found["likeliest-earn-more"]
+        gap = np.mean((likeliest - reward)[-25:])
+        assert one.numbers["likeliest answers earn"] - one.numbers["all answers earn"] == pytest.approx(gap)
+        assert one.remedy[0].startswith("entropy_coef=")
+
+
 def test_prompts_that_teach_nothing_are_named():
     assert set(spoken(run(0.5, CLIMB, groups_without_signal=0.9))) == {"groups-without-signal"}
     assert spoken(run(0.5, CLIMB, groups_without_signal=0.7)) == {}

@@ -51,6 +51,7 @@ OF_TOKENS = frozenset(
         "entropax/knob",
         "entropax/knob_least",
         "entropax/knob_most",
+        "entropax/likeliest_reward",
         "entropax/off_policy_fraction",
         "entropax/pass_at_1",
         "entropax/pass_at_group",
