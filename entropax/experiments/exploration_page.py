@@ -107,7 +107,7 @@ def _row(env: str, found: Explored, reference: Explored) -> tuple[str, ...]:
     share = shares(cell.method, ["end"], (cell.returns >= cell.solved)[None])
     firsts = first_solved(cell)
     reached = firsts[np.isfinite(firsts)]
-    after = f"{np.median(reached):,.0f} ({len(reached)} seeds)" if len(reached) else "never"
+    after = f"{np.median(reached):,.0f} ({_seeds(len(reached))})" if len(reached) else "never"
     return (
         cell.method,
         methods(env)[cell.method].family,
@@ -116,6 +116,10 @@ def _row(env: str, found: Explored, reference: Explored) -> tuple[str, ...]:
         after,
         f"{found.pace / reference.pace:.2f}",
     )
+
+
+def _seeds(count: int) -> str:
+    return f"{count} seed{'s' if count > 1 else ''}"
 
 
 def first_solved(cell: Cell) -> Float[np.ndarray, " seeds"]:
