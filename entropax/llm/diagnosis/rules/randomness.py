@@ -4,42 +4,47 @@ import numpy as np
 
 from entropax.diagnostics.dialects import TokenKnob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.learning import climbs, learning, returns
+from entropax.diagnostics.learning import returns
 from entropax.diagnostics.one_seed import OneSeed
 from entropax.diagnostics.rules.rule import Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
 from entropax.llm.diagnosis.likeliest import LIKELIEST
 
 PRICE = 0.25
-"""Share of the run's range of rewards, from the least mean to the best of the likeliest answers, each a mean of a
-quarter of the run; a choice, and no measurement."""
+"""Share of the run's range of rewards, of all answers and of the likeliest, each a mean of a quarter of the run; and of
+the difference itself, which the last quarter has not made good. A choice, and no measurement."""
+SIZE = 0.1
+"""Share of the largest such mean that the difference must exceed too: a policy that has learned all it can is not at
+fault for a few answers in a hundred."""
 ERRORS = 3.0
-"""Standard errors that the difference must exceed too."""
+"""Standard errors, likewise."""
 
 
 def costly(one: OneSeed) -> Evidence | None:
-    """Late, the likeliest answers earn a quarter of the range of rewards more than all do, and learning is over."""
+    """Late, the likeliest answers earn a quarter of the range of rewards more than all do, and it stays like that."""
     steps, likeliest = one.rows(LIKELIEST)
     at, mean = returns(one)
     both, mine, theirs = np.intersect1d(steps, at, return_indices=True)
-    if len(both) < 4 or learning(one).rising or climbs(at, mean):
+    if len(both) < 4:
         return None
     likeliest, mean, late = likeliest[mine], mean[theirs], in_last_quarter(both)
     gap = likeliest[late] - mean[late]
     error = float(gap.std(ddof=1)) / np.sqrt(len(gap)) if len(gap) > 1 else np.inf
-    best, least = _quarters(likeliest).max(), _quarters(mean).min()
-    price = float(gap.mean())
-    if not price > max(PRICE * (best - least), ERRORS * error):
+    course = _quarters(mean)
+    quarters = np.concatenate([_quarters(likeliest), course])
+    spread, price = float(np.ptp(quarters)), float(gap.mean())
+    lessens = course[-1] - course[-2] > PRICE * price
+    if lessens or not price > max(PRICE * spread, SIZE * float(np.abs(quarters).max()), ERRORS * error):
         return None
     earned = {"likeliest answers earn": float(likeliest[late].mean()), "all answers earn": float(mean[late].mean())}
     return Evidence(
         Kind.MISLEADING,
         Severity.WARNING,
         (int(both[late][0]), int(both[-1])),
-        earned | {"share of the range of rewards (%)": 100 * price / float(best - least)},
+        earned | {"share of the range of rewards (%)": 100 * price / spread},
         LIKELIEST,
         f"The policy knows better than it acts: the likeliest of a prompt's answers earns {number(price)} more than "
-        "they do on average, and the reward does not rise any more.",
+        "they do on average, and that does not lessen.",
         (
             "entropy, or nearness to a reference, that is paid for in the reward: many answers of little worth then "
             "outweigh few of great worth",
