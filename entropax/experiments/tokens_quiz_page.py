@@ -126,8 +126,8 @@ def _seen_words(quiz: Quiz, found_in: Heard) -> str:
     silent = sum(not found_in[one] for one in bent)
     return (
         f"Of {len(bent)} misled settings the diagnosis of logs is silent at {silent} ({listed(bent)}); in the narrow "
-        f"room at the same coefficients it says {listed(twins)}. None of its rules compares what kinds of answer earn, "
-        "which is what shows it here."
+        f"room at the same coefficients it says {listed(twins)}. What looks for this is `likeliest-earn-more`, which "
+        "compares what a prompt's likeliest answers earn with what all do; a threshold of it was set on this quiz."
     )
 
 
