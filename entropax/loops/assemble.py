@@ -57,14 +57,15 @@ def check_processes(environment: Environment) -> str:
         )
     if not isinstance(environment, str):
         raise EntropaxError(
-            f"seeds_in is 'processes', but the environment is a function, {name_of(environment)}, which another process "
-            "cannot be given. Register the environment in a module and pass its id, 'module:Name-v0', or leave seeds_in "
-            "out."
+            f"seeds_in is 'processes', but the environment is a function, {name_of(environment)}, which no other "
+            "process can be given. Register the environment in a module and pass its id, 'module:Name-v0', or leave "
+            "seeds_in out."
         )
     if jax.default_backend() != "cpu":
         raise EntropaxError(
-            f"seeds_in is 'processes', which deals seeds to the cores of a CPU, but JAX computes on a "
-            f"{jax.default_backend().upper()}, which one program fills better. Leave seeds_in out, or set JAX_PLATFORMS=cpu."
+            "seeds_in is 'processes', which deals seeds to the cores of a CPU, but JAX computes on a "
+            f"{jax.default_backend().upper()}, which one program fills better. Leave seeds_in out, or set "
+            "JAX_PLATFORMS=cpu."
         )
     return environment
 

@@ -48,7 +48,7 @@ class Channel:
 
     def _read(self, array: np.ndarray) -> np.ndarray:
         """Fills an array from the pipe."""
-        rest = memoryview(_memory(array))
+        rest = _memory(array)
         while len(rest):
             count = self._reading.readinto(rest)
             if not count:
@@ -61,15 +61,15 @@ class Channel:
         self._writing.close()
 
 
-def _memory(array: np.ndarray) -> np.ndarray:
-    """The bytes of an array without gaps; a view."""
-    return array.reshape(-1).view(np.uint8)
+def _memory(array: np.ndarray) -> memoryview:
+    """The bytes of an array without gaps."""
+    return array.reshape(-1).view(np.uint8).data
 
 
 @jax.tree_util.register_pytree_with_keys_class
 @dataclass(frozen=True)
 class Named:
-    """A tree's leaves by key path, where its structure is not known: in a file they have the names they had in the tree."""
+    """A tree's leaves by key path, where its structure is not known: a file names them as it names the tree's."""
 
     leaves: dict[str, Any]
 
@@ -98,5 +98,5 @@ def named(arrays: Arrays, records: Records) -> Named:
 
 def _leaf(memory: np.ndarray, record: Mapping[str, Any]) -> Any:
     if record["generator"] is not None:
-        return jax.random.wrap_key_data(memory, impl=record["generator"])
+        return jax.random.wrap_key_data(jax.numpy.asarray(memory), impl=record["generator"])
     return memory.view(jax.numpy.dtype(record["dtype"])).reshape(record["shape"])

@@ -89,8 +89,8 @@ class ProcessLane(AbstractLane):
     ):
         self.algorithm, self.training, self.seeds = algorithm, training, seeds
         self._environment = environment
-        self._rounds = 0
         self._pieces = {"warm_up": 1, "advance": 1}
+        self._count(0)
         self._under_way: deque[tuple[str, int]] = deque()
         self._process, self._channel = _start(place)
         build = {"algorithm": to_config(algorithm), "training": to_config(training), "seeds": list(seeds)}
@@ -129,17 +129,17 @@ class ProcessLane(AbstractLane):
             self._finish()
         return self._receive()
 
-    @property
-    def piece(self) -> int:
-        """Rounds in half a second, as far as is known; more in the warm-up than in training."""
-        return self._pieces["warm_up" if self._rounds < self.training.warmup_rounds else "advance"]
-
     def _stretch(self, kind: str, rounds: int) -> None:
         while len(self._under_way) >= UNDER_WAY:
             self._finish()
         self._send(kind, {"rounds": rounds})
         self._under_way.append((kind, rounds))
-        self._rounds += rounds
+        self._count(self._rounds + rounds)
+
+    def _count(self, rounds: int) -> None:
+        """Notes how far the run is: a stretch of the warm-up has more rounds than one of training."""
+        self._rounds = rounds
+        self.piece = self._pieces["warm_up" if rounds < self.training.warmup_rounds else "advance"]
 
     def _finish(self) -> None:
         """Waits for the oldest stretch under way, and learns from its time how long the next ones should be."""
@@ -191,7 +191,7 @@ class ProcessLane(AbstractLane):
         """Gives the child back what `save` gave."""
         arrays, records = name_leaves(tree)
         self._ask("load", {"meta": meta, "leaves": records}, arrays)
-        self._rounds = meta["rounds"]
+        self._count(meta["rounds"])
 
     def close(self) -> None:
         """Ends the child, by force where it does not end by itself."""
@@ -202,6 +202,8 @@ class ProcessLane(AbstractLane):
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
 
     def _death(self) -> EntropaxError:
         """The error for a child that ended without a word."""
@@ -209,8 +211,8 @@ class ProcessLane(AbstractLane):
         how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
         return EntropaxError(
             f"{self._name} ended with {how}, so the run cannot go on; what it wrote stands above. SIGKILL often means "
-            "that memory ran out: lower capacity, or keep all seeds in one program. The last checkpoint is whole: go on "
-            "from it with entropax resume."
+            "that memory ran out: lower capacity, or keep all seeds in one program. The last checkpoint is whole: go "
+            "on from it with entropax resume."
         )
 
     def _failure(self, content: Content) -> EntropaxError:
@@ -218,15 +220,15 @@ class ProcessLane(AbstractLane):
         said = content["said"]
         if content["failed"] == "UnknownEnvironment" and self._environment in gymnasium.registry:
             return EntropaxError(
-                f"{self._environment!r} is registered in this program, but not in a process of its own, which knows only "
-                "what a module registers when it is imported. Register it in a module and name that, "
+                f"{self._environment!r} is registered in this program, but not in a process of its own, which knows "
+                "only what a module registers when it is imported. Register it in a module and name that, "
                 f"'module:{self._environment}', or leave seeds_in out."
             )
         if content["expected"]:
             return EntropaxError(said)
         return EntropaxError(
-            f"{self._name} failed:\n{said}\nMend what it names; the last checkpoint is whole, and entropax resume goes on "
-            "from it."
+            f"{self._name} failed:\n{said}\nMend what it names; the last checkpoint is whole, and entropax resume goes "
+            "on from it."
         )
 
     @property
@@ -241,11 +243,14 @@ def _tree(content: Content, arrays: dict[str, np.ndarray]) -> Named:
 def _start(place: int) -> tuple[subprocess.Popen[bytes], Channel]:
     """Starts a child that finds modules where this program does, out of reach of a terminal's Ctrl-C."""
     found = os.pathsep.join(path or os.getcwd() for path in sys.path)
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "start_new_session": True}
     command = [sys.executable, "-P", "-m", "entropax.loops.process_child"]
     with _on_core(place):
         process = subprocess.Popen(
-            command, env=os.environ | {"PYTHONPATH": found, "JAX_PLATFORMS": "cpu"}, **pipes
+            command,
+            env=os.environ | {"PYTHONPATH": found, "JAX_PLATFORMS": "cpu"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
         )
     assert isinstance(process.stdout, io.BufferedReader)
     assert isinstance(process.stdin, io.BufferedWriter)
