@@ -32,26 +32,31 @@ def main() -> None:
     channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    with contextlib.suppress(EOFError):
-        _serve(channel)
+    _serve(channel)
 
 
 def _serve(channel: Channel) -> None:
-    lane: AbstractLane | None = None
-    while True:
-        order, arrays = channel.receive()
-        try:
-            if lane is None:
-                lane = _build(order)
-            content, answer = _answer(lane, order, arrays)
-        except Exception as error:
-            content, answer = _failure(error), {}
-        try:
-            channel.send(content, answer)
-        except BrokenPipeError:
-            return
-        if "failed" in content:
-            return
+    """Answers until nobody asks any more, or until something has failed."""
+    with contextlib.ExitStack() as at_end:
+        lane: AbstractLane | None = None
+        while True:
+            try:
+                order, arrays = channel.receive()
+            except EOFError:
+                return
+            try:
+                if lane is None:
+                    lane = _build(order)
+                    at_end.callback(lane.close)
+                content, answer = _answer(lane, order, arrays)
+            except Exception as error:
+                content, answer = _failure(error), {}
+            try:
+                channel.send(content, answer)
+            except BrokenPipeError:
+                return
+            if "failed" in content:
+                return
 
 
 def _failure(error: Exception) -> Content:
