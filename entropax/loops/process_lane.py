@@ -145,8 +145,7 @@ class ProcessLane(AbstractLane):
         """Waits for the oldest stretch under way, and learns from its time how long the next ones should be."""
         kind, rounds = self._under_way.popleft()
         content, _ = self._receive()
-        fitting = int(rounds * STRETCH / max(content["seconds"], 1e-6))
-        self._pieces[kind] = max(1, min(fitting, 2 * self._pieces[kind]))
+        self._pieces[kind] = next_piece(self._pieces[kind], rounds, content["seconds"])
 
     def warm_up(self, rounds: int) -> None:
         """Steps with random actions, without updates; returns while the child makes them."""
@@ -234,6 +233,11 @@ class ProcessLane(AbstractLane):
     @property
     def _name(self) -> str:
         return f"The process of seed{'s' * (len(self.seeds) > 1)} {', '.join(map(str, self.seeds))}"
+
+
+def next_piece(piece: int, rounds: int, seconds: float) -> int:
+    """Rounds in half a second where so many took so long: at least one, and at most twice those of now."""
+    return max(1, min(int(rounds * STRETCH / max(seconds, 1e-6)), 2 * piece))
 
 
 def _tree(content: Content, arrays: dict[str, np.ndarray]) -> Named:
