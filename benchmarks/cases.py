@@ -58,6 +58,7 @@ def _libraries(arguments: Sequence[str]) -> tuple[Contender, ...]:
     )
 
 
+_FOUR_SEEDS = (*_cheetah(1, 1000, 2000), "--num-seeds", "4")
 _PEERS = ("Stable-Baselines3", "SBX")
 _ONE_CORE_EACH = ((0,), (1,))
 
@@ -71,9 +72,10 @@ THROUGHPUT = (
     ),
     Case(
         "seeds",
-        "HalfCheetah-v5, 256x256, one update after each step: four seeds in one program, aggregate",
+        "HalfCheetah-v5, 256x256, one update after each step: four seeds, aggregate",
         (
-            Contender("Entropax, 4 seeds", "entropax", (*_cheetah(1, 1000, 2000), "--num-seeds", "4")),
+            Contender("Entropax, 4 seeds", "entropax", _FOUR_SEEDS),
+            Contender("Entropax, 4 seeds in processes", "entropax", (*_FOUR_SEEDS, "--seeds-in", "processes")),
             Contender("Entropax, 1 seed", "entropax", _cheetah(1, 1000, 2000)),
         ),
         ("Entropax, 1 seed",),

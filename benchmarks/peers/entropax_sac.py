@@ -3,7 +3,7 @@
 import tempfile
 import time
 
-from protocol import Stopwatch, arguments, report
+from protocol import Children, Stopwatch, arguments, report
 
 ARGUMENTS = arguments(__doc__)
 
@@ -28,12 +28,14 @@ def training() -> entropax.Training:
         evaluate_every=0,
         checkpoint_every=steps,
         acting=ARGUMENTS.acting,
+        seeds_in=ARGUMENTS.seeds_in,
     )
 
 
 def main() -> None:
     """Trains, then reads the seconds of the first row behind the warm-up and of the last."""
     seeds = range(ARGUMENTS.seed, ARGUMENTS.seed + ARGUMENTS.num_seeds)
+    children = Children()
     algorithm = entropax.SAC(torso=Dense(tuple(ARGUMENTS.net)))
     with tempfile.TemporaryDirectory() as root:
         run = entropax.fit(algorithm, ARGUMENTS.env, training(), seeds=seeds, root=root, progress=False)
@@ -42,7 +44,7 @@ def main() -> None:
     first, last = metrics.rows[0], metrics.rows[-1]
     watch = Stopwatch(started.step, last.step, first.step, started.seconds, last.seconds)
     watch.updated = ended - (metrics.events[-1].seconds - first.seconds)
-    report("entropax", ("entropax", "jax", "equinox", "gymnasium", "mujoco", "numpy"), ARGUMENTS, watch)
+    report("entropax", ("entropax", "jax", "equinox", "gymnasium", "mujoco", "numpy"), ARGUMENTS, watch, children.mb)
 
 
 if __name__ == "__main__":

@@ -4,14 +4,17 @@ Standard library only, so that it runs in each library's own environment and imp
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib.metadata
 import json
 import os
 import resource
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 
 @dataclasses.dataclass
@@ -53,6 +56,7 @@ def arguments(description: str | None) -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="first seed")
     parser.add_argument("--num-seeds", type=int, default=1, help="seeds in one process (Entropax only)")
     parser.add_argument("--acting", choices=("newest", "overlapped"), default="newest", help="Entropax only")
+    parser.add_argument("--seeds-in", choices=("program", "processes"), default="program", help="Entropax only")
     parser.add_argument("--cores", type=int, nargs="+", default=[], help="pin the process to these cores")
     parser.add_argument("--started", type=float, default=time.time(), help="Unix time at which the process was started")
     parsed = parser.parse_args()
@@ -65,7 +69,40 @@ def arguments(description: str | None) -> argparse.Namespace:
     return parsed
 
 
-def report(library: str, packages: Sequence[str], parsed: argparse.Namespace, watch: Stopwatch) -> None:
+class Children:
+    """The peak memory of the processes that this one has started, looked at ten times a second while they live.
+
+    What the system keeps of children that have ended is the largest peak alone, not the sum.
+    """
+
+    def __init__(self) -> None:
+        self.peaks: dict[str, float] = {}
+        threading.Thread(target=self._look, daemon=True).start()
+
+    @property
+    def mb(self) -> float:
+        """Sum of the peaks, in MB."""
+        return sum(self.peaks.values())
+
+    def _look(self) -> None:
+        while True:
+            for listing in Path("/proc/self/task").glob("*/children"):
+                with contextlib.suppress(OSError):
+                    self.peaks.update({child: self._peak(child) for child in listing.read_text().split()})
+            time.sleep(0.1)
+
+    @staticmethod
+    def _peak(child: str) -> float:
+        lines = Path(f"/proc/{child}/status").read_text().splitlines()
+        known = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
+        if known is None:
+            raise OSError("it has ended")
+        return int(known) / 1024
+
+
+def report(
+    library: str, packages: Sequence[str], parsed: argparse.Namespace, watch: Stopwatch, children_mb: float = 0.0
+) -> None:
     """Prints the one JSON line that the driver reads, last on standard output.
 
     Args:
@@ -73,6 +110,7 @@ def report(library: str, packages: Sequence[str], parsed: argparse.Namespace, wa
         packages: distributions whose versions belong to the number.
         parsed: the command line.
         watch: the stopwatch after the run.
+        children_mb: peak memory of the processes that this one has started, summed.
     """
     steps = (watch.last - watch.first) * parsed.num_seeds
     seconds = watch.stopped - watch.started
@@ -83,7 +121,7 @@ def report(library: str, packages: Sequence[str], parsed: argparse.Namespace, wa
         "steps": steps,
         "seconds": seconds,
         "steps_per_second": steps / seconds,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 + children_mb,
         "seconds_to_first_update": watch.updated - parsed.started,
         "versions": {"python": sys.version.split()[0]} | {name: importlib.metadata.version(name) for name in packages},
     }

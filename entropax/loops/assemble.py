@@ -11,11 +11,13 @@ from gymnasium.vector import VectorEnv
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import AbstractHostEnvironments, Episodes
 from entropax.envs.gymnasium_adapter import adapt
-from entropax.envs.registry import make
+from entropax.envs.registry import TASKS, make
+from entropax.errors import EntropaxError
 from entropax.exploration import Exploration
 from entropax.loops.device_lane import DeviceLane
 from entropax.loops.host_lane import HostLane
 from entropax.loops.lane import AbstractLane
+from entropax.loops.process_lane import process_lanes
 from entropax.loops.training import Training
 
 Environment: TypeAlias = str | Episodes[Any] | Callable[[], gymnasium.Env[Any, Any] | VectorEnv[Any, Any, Any]]
@@ -42,6 +44,32 @@ def build(environment: Environment, num_envs: int) -> Episodes[Any] | AbstractHo
     return adapt(environment())
 
 
+def check_processes(environment: Environment) -> str:
+    """The id of an environment whose seeds can be dealt to processes.
+
+    Raises:
+        EntropaxError: it is in JAX or no id, or JAX computes on an accelerator.
+    """
+    if isinstance(environment, Episodes) or environment in TASKS:
+        raise EntropaxError(
+            f"seeds_in is 'processes', but {name_of(environment)} is stepped in JAX, where one program of all seeds is "
+            "faster than a process each. Leave seeds_in out."
+        )
+    if not isinstance(environment, str):
+        raise EntropaxError(
+            f"seeds_in is 'processes', but the environment is a function, {name_of(environment)}, which no other "
+            "process can be given. Register the environment in a module and pass its id, 'module:Name-v0', or leave "
+            "seeds_in out."
+        )
+    if jax.default_backend() != "cpu":
+        raise EntropaxError(
+            "seeds_in is 'processes', which deals seeds to the cores of a CPU, but JAX computes on a "
+            f"{jax.default_backend().upper()}, which one program fills better. Leave seeds_in out, or set "
+            "JAX_PLATFORMS=cpu."
+        )
+    return environment
+
+
 def make_lanes(
     algorithm: AbstractAlgorithm[Any],
     environment: Environment,
@@ -49,12 +77,16 @@ def make_lanes(
     groups: Sequence[tuple[int, ...]],
     exploration: Exploration,
 ) -> list[AbstractLane]:
-    """One lane a group of seeds, dealt to the devices in turn.
+    """One lane a group of seeds, dealt to the devices in turn, or each in a process of its own.
 
     Raises:
-        EntropaxError: the environment or the exploration cannot work with the algorithm.
+        EntropaxError: the environment or the exploration cannot work with the algorithm, or not in processes.
     """
     exploration.check(algorithm)
+    if training.seeds_in == "processes":
+        id = check_processes(environment)
+        if len(groups) > 1:
+            return process_lanes(algorithm, id, training, groups, exploration)
     devices = jax.local_devices()
     lanes: list[AbstractLane] = []
     for index, seeds in enumerate(groups):

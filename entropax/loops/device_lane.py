@@ -27,6 +27,7 @@ class DeviceLane(AbstractLane):
     """Seeds of a JAX environment, vmapped on one device."""
 
     piece = 100
+    elsewhere = False
     warnings = ()
 
     def __init__(

@@ -19,11 +19,15 @@ def spread(seeds: int) -> None:
     At the sizes of reinforcement learning a matrix product is too small to split among cores, and whole seeds are not.
     One seed alone keeps all cores to itself.
     """
-    cores = len(os.sched_getaffinity(0)) if "sched_getaffinity" in vars(os) else os.cpu_count() or 1
     try:
-        jax.config.update("jax_num_cpu_devices", max(min(seeds, cores), 1))
+        jax.config.update("jax_num_cpu_devices", max(min(seeds, len(cores())), 1))
     except RuntimeError:
         return
+
+
+def cores() -> list[int]:
+    """The numbers of the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if "sched_getaffinity" in vars(os) else list(range(os.cpu_count() or 1))
 
 
 def cache_compilations() -> None:
@@ -34,9 +38,9 @@ def cache_compilations() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
-def groups(seeds: Sequence[int]) -> list[tuple[int, ...]]:
-    """Deals the seeds to the devices in order, as evenly as they go."""
-    count = min(len(seeds), len(jax.local_devices()))
+def groups(seeds: Sequence[int], places: int) -> list[tuple[int, ...]]:
+    """Deals the seeds to so many devices or processes in order, as evenly as they go."""
+    count = min(len(seeds), places)
     size, more = divmod(len(seeds), count)
     ends = [size * i + min(i, more) for i in range(count + 1)]
     return [tuple(seeds[start:end]) for start, end in itertools.pairwise(ends)]

@@ -1,8 +1,9 @@
 """The host driver: advances lanes, and owns clocks, files, printing, evaluation, checkpoints and signals."""
 
 import time
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -17,6 +18,8 @@ from entropax.loops.signals import StopRequest
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, CULPRITS, STEP_CULPRITS, means
 from entropax.runs import MetricsLog, drop_snapshots_after, save_checkpoint, save_snapshot, snapshot_steps
+
+Answer = TypeVar("Answer")
 
 FIRST_ROW = 100
 """Rounds of updates before the first row of metrics, so that a person soon sees something."""
@@ -57,10 +60,16 @@ class Driver:
         """Notes something that happened."""
         self.log.event(self.step, self._seconds, name, message)
 
+    def _each(self, ask: Callable[..., Answer], *parts: Sequence[Any]) -> list[Answer]:
+        """What the lanes answer, each asked with its own parts; at the same time where they are processes."""
+        if not self.lanes[0].elsewhere:
+            return [ask(*each) for each in zip(self.lanes, *parts, strict=True)]
+        with ThreadPoolExecutor(len(self.lanes)) as pool:
+            return list(pool.map(ask, self.lanes, *parts))
+
     def restore(self, tree: Any, meta: dict[str, Any]) -> None:
         """Goes on from a checkpoint, with the snapshots up to it; its own is made up for if it was not written."""
-        for lane, part, one in zip(self.lanes, tree, meta["lanes"], strict=True):
-            lane.load(part, one)
+        self._each(lambda lane, part, one: lane.load(part, one), tree, meta["lanes"])
         self.rounds = self._logged_rounds = meta["rounds"]
         self._began -= meta["seconds"]
         drop_snapshots_after(self.path, self.step)
@@ -69,11 +78,11 @@ class Driver:
 
     def save(self) -> None:
         """Writes a checkpoint of everything."""
-        parts = [lane.save() for lane in self.lanes]
+        parts = self._each(lambda lane: lane.save())
         meta = {"rounds": self.rounds, "seconds": self._seconds, "lanes": [meta for _, meta in parts]}
         meta["groups"] = [list(lane.seeds) for lane in self.lanes]
         save_checkpoint(self.path, self.step, [tree for tree, _ in parts], meta)
-        actors = jax.tree.map(lambda *parts: np.concatenate(parts), *(lane.actor() for lane in self.lanes))
+        actors = jax.tree.map(lambda *parts: np.concatenate(parts), *self._each(lambda lane: lane.actor()))
         save_policy(self.path / POLICY, actors, self.run_folder.manifest, self.step)
         self.event("checkpoint", f"step {self.step}")
         if self._looks_back:
@@ -87,7 +96,7 @@ class Driver:
 
     def _snapshot(self) -> None:
         """Keeps what there is to look back at; after the checkpoint, which counts for more."""
-        together = jax.tree.map(lambda *parts: np.concatenate(parts), *(lane.snapshot() for lane in self.lanes))
+        together = jax.tree.map(lambda *parts: np.concatenate(parts), *self._each(lambda lane: lane.snapshot()))
         save_snapshot(self.path, self.step, together, {"seeds": list(self.run_folder.manifest.seeds)})
 
     def run(self) -> None:
@@ -139,10 +148,10 @@ class Driver:
     def _log_row(self, before: int, stop: StopRequest) -> None:
         if self.rounds == max(self._logged_rounds, self.training.warmup_rounds):
             return  # A signal came between two stretches: nothing is new, and the row there is stays.
-        sums = _join([lane.collect() for lane in self.lanes])
+        sums = _join(self._each(lambda lane: lane.collect()))
         if "train/kept_updates" not in sums:
             return
-        values = {**means(sums), **_join([lane.measures() for lane in self.lanes])}
+        values = {**means(sums), **_join(self._each(lambda lane: lane.measures()))}
         seeds = len(sums["rollout/episodes"])
         broken = culprits(sums)
         values = {name: value for name, value in values.items() if not name.startswith(BROKEN)}
@@ -165,7 +174,7 @@ class Driver:
             self._report(broken)
 
     def _evaluate(self) -> Sums:
-        results = [lane.evaluate(self.training.evaluation_episodes) for lane in self.lanes]
+        results = self._each(lambda lane: lane.evaluate(self.training.evaluation_episodes))
         returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
         return {"eval/mean_reward": returns, "eval/mean_ep_length": lengths}
 

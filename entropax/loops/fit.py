@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import jax
+
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
 from entropax.exploration import PLAIN, Exploration
 from entropax.loops.assemble import Environment, make_lanes, name_of
-from entropax.loops.devices import cache_compilations, groups, spread
+from entropax.loops.device_lane import DeviceLane
+from entropax.loops.devices import cache_compilations, cores, groups, spread
 from entropax.loops.driver import Driver
-from entropax.loops.host_lane import HostLane
 from entropax.loops.lane import AbstractLane
 from entropax.loops.progress import Display
 from entropax.loops.run import Run, actors_like, load, spec_to_json
@@ -65,8 +67,9 @@ def fit(
     if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
         raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
     prepare(len(chosen))
-    lanes = make_lanes(algorithm, environment, training, groups(chosen), exploration)
-    backend = "gymnasium" if isinstance(lanes[0], HostLane) else "jax"
+    places = len(cores() if training.seeds_in == "processes" else jax.local_devices())
+    lanes = make_lanes(algorithm, environment, training, groups(chosen, places), exploration)
+    backend = "jax" if isinstance(lanes[0], DeviceLane) else "gymnasium"
     widest = actors_like(algorithm, lanes[0].spec, 1).max_entropy()
     manifest = new_manifest(
         algorithm=to_config(algorithm),

@@ -37,6 +37,7 @@ class HostLane(AbstractLane):
     """Seeds of host environments whose updates share one device."""
 
     piece = 1
+    elsewhere = False
 
     def __init__(
         self,

@@ -5,12 +5,11 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.diagnostics.attribution import Snapshot
 from entropax.loops.devices import JaxDevice
 from entropax.loops.training import Training
-from entropax.policies import AbstractActor
 from entropax.types import Spec
 
 Sums = dict[str, np.ndarray]
@@ -28,7 +27,11 @@ class AbstractLane(abc.ABC):
     spec: Spec
     seeds: tuple[int, ...]
     piece: int
-    """Rounds to advance at a time: one on the host, where lanes take turns; many where a chunk is one program."""
+    """Rounds to advance at a time: one on the host, where lanes take turns; many where a chunk is one program, and as
+    many as a process of its own makes in half a second."""
+
+    elsewhere: bool
+    """Whether it works in a process of its own, so that several can be asked at the same time."""
 
     warnings: tuple[str, ...]
     """What the environment's preflight found doubtful."""
@@ -50,12 +53,12 @@ class AbstractLane(abc.ABC):
         """`policy_measures` on stored states, `[seeds]` or `[seeds, action]` each."""
 
     @abc.abstractmethod
-    def actor(self) -> AbstractActor:
-        """The policies in NumPy, leaves `[seeds, ...]`."""
+    def actor(self) -> PyTree[np.ndarray]:
+        """The policies in NumPy, leaves `[seeds, ...]` with the key paths that an actor's have."""
 
     @abc.abstractmethod
-    def snapshot(self) -> Snapshot:
-        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]`.
+    def snapshot(self) -> PyTree[np.ndarray]:
+        """What there is to look back at, with 1024 stored states, in NumPy, leaves `[seeds, ...]` as a `Snapshot` has.
 
         Only of an algorithm that has action values.
         """

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import PyTree
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
@@ -128,8 +129,8 @@ def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> Ab
     return jax.eval_shape(jax.vmap(lambda key: algorithm.actor(algorithm.init(spec, key=key))), keys)
 
 
-def save_policy(path: Path, actors: AbstractActor, manifest: RunManifest, step: int) -> None:
-    """Writes policies with all that is needed to use them."""
+def save_policy(path: Path, actors: PyTree, manifest: RunManifest, step: int) -> None:
+    """Writes policies, arrays with the key paths that an actor's have, with all that is needed to use them."""
     description = {
         "algorithm": manifest.algorithm,
         "spec": manifest.spec,

@@ -37,6 +37,8 @@ class Training:
     """Steps between two checkpoints; one more is written at the end and on Ctrl-C."""
     acting: Literal["newest", "overlapped"] = "newest"
     """Host environments: act with the newest parameters, or one round of updates late while the update runs."""
+    seeds_in: Literal["program", "processes"] = "program"
+    """Gymnasium environments: all seeds in one program, or dealt to processes of their own, one a core of a CPU."""
     on_nonfinite: Literal["stop", "skip"] = "stop"
     """NaN or Inf: stop with the culprit's name, or skip the step or update and count it."""
 
