@@ -46,6 +46,9 @@ from entropax.exploration import RND as RND
 from entropax.exploration import Coloured as Coloured
 from entropax.exploration import Counts as Counts
 from entropax.exploration import Disagreement as Disagreement
+from entropax.exploration import DiscreteParameterNoise as DiscreteParameterNoise
+from entropax.exploration import EpsilonOfRule as EpsilonOfRule
+from entropax.exploration import EpsilonSet as EpsilonSet
 from entropax.exploration import Every as Every
 from entropax.exploration import Exploration as Exploration
 from entropax.exploration import Held as Held
