@@ -12,6 +12,7 @@ from entropax.algorithms.exploring import NearlyGreedy
 from entropax.algorithms.noisy import NoisyActor
 from entropax.errors import EntropaxError
 from entropax.exploration.parameter_noise import AbstractParameterNoise
+from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, CategoricalActor
 from entropax.temperature.checks import holds
 from entropax.types import Categories, Spec
@@ -83,6 +84,10 @@ class DiscreteParameterNoise(AbstractParameterNoise):
     """The epsilon-greedy policy that the noise is worth; at 0.1 and two actions delta is 0.051 nats."""
     initial_sigma: float = 0.01
     """Standard deviation of the noise on each parameter in the first episode."""
+
+    def first_sigma(self) -> Rate:
+        """As set."""
+        return self.initial_sigma
 
     def check(self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec) -> None:
         """Raises EntropaxError where actions are not categories, or the policy has other noise or no such epsilon."""

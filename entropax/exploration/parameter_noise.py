@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Key
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.exploration.base import AbstractNoise, dimensions
 from entropax.networks import Affine, is_affine
+from entropax.optimiser import Rate
 from entropax.policies import AbstractActor
 from entropax.temperature.checks import require_positive
 from entropax.types import Spec
@@ -37,12 +38,13 @@ class AbstractParameterNoise(AbstractNoise[ParameterNoiseState]):
     wanted. A class says what the gap of two policies at a state is, which for small sigma grows as its square.
     """
 
-    initial_sigma: eqx.AbstractVar[float]
-    """Standard deviation of the noise on each parameter in the first episode."""
-
     def __check_init__(self) -> None:
         remedy = "Without noise nothing is explored: try 0.1."
-        require_positive(type(self).__name__, "initial_sigma", self.initial_sigma, remedy)
+        require_positive(type(self).__name__, "initial_sigma", self.first_sigma(), remedy)
+
+    @abc.abstractmethod
+    def first_sigma(self) -> Rate:
+        """Standard deviation of the noise on each parameter in the first episode."""
 
     @abc.abstractmethod
     def check(self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec) -> None:
@@ -67,7 +69,7 @@ class AbstractParameterNoise(AbstractNoise[ParameterNoiseState]):
     ) -> ParameterNoiseState:
         """The first episode's policy. Raises EntropaxError where it does not fit the actions or the policy."""
         self.check(algorithm, learner, spec)
-        return _begun(self.origin(algorithm, learner), jnp.asarray(self.initial_sigma, jnp.float32), key)
+        return _begun(self.origin(algorithm, learner), jnp.asarray(self.first_sigma(), jnp.float32), key)
 
     def act(
         self,
@@ -118,6 +120,10 @@ class ParameterNoise(AbstractParameterNoise):
 
     def __check_init__(self) -> None:
         require_positive("ParameterNoise", "distance", self.distance, "Without noise nothing is explored: try 0.1.")
+
+    def first_sigma(self) -> Rate:
+        """As set."""
+        return self.initial_sigma
 
     def check(self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec) -> None:
         """Raises EntropaxError where actions are categories."""
