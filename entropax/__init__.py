@@ -1,6 +1,8 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
 from entropax.algorithms.a2c import A2C as A2C
+from entropax.algorithms.annealing import KeepRate as KeepRate
+from entropax.algorithms.annealing import LinearToZero as LinearToZero
 from entropax.algorithms.ddpg import DDPG as DDPG
 from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.discrete_parts import ClippedQ as ClippedQ

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
+from entropax.algorithms.annealing import AbstractAnnealing, KeepRate
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.on_policy import (
     AbstractPolicy,
@@ -65,6 +66,8 @@ class A2C(AbstractAlgorithm[A2CState]):
     """Shape of the critic's hidden layers."""
     values: AbstractValues = OneValue()
     """Whether a bonus is a reward like any other, or has a value of its own."""
+    annealing: AbstractAnnealing = KeepRate()
+    """What becomes of the learning rate as the run goes on."""
     num_steps: int = eqx.field(default=5, static=True)
     """Steps of a rollout, of each environment copy."""
 
@@ -111,5 +114,6 @@ class A2C(AbstractAlgorithm[A2CState]):
         rollout = experience(state.networks, self.values, batch, self.discount, self.gae_lambda)
         slope, metrics = gradient(state.networks, rollout, surrogate, self.value_coefficient, self.entropy_coefficient)
         slope = clip_by_norm(slope, self.max_grad_norm)
-        networks, optimiser = rms_step(slope, state.optimiser, state.networks, self.learning_rate)
+        rate = self.annealing.rate(self.learning_rate, progress)
+        networks, optimiser = rms_step(slope, state.optimiser, state.networks, rate)
         return A2CState(networks, optimiser, state.updates + 1), metrics
