@@ -1,6 +1,8 @@
 """Entropax: maximum-entropy reinforcement learning whose entropy you can see, steer and explain."""
 
 from entropax.algorithms.a2c import A2C as A2C
+from entropax.algorithms.annealing import KeepRate as KeepRate
+from entropax.algorithms.annealing import LinearToZero as LinearToZero
 from entropax.algorithms.ddpg import DDPG as DDPG
 from entropax.algorithms.decomposed_sac import DecomposedSAC as DecomposedSAC
 from entropax.algorithms.discrete_parts import ClippedQ as ClippedQ
@@ -46,6 +48,9 @@ from entropax.exploration import RND as RND
 from entropax.exploration import Coloured as Coloured
 from entropax.exploration import Counts as Counts
 from entropax.exploration import Disagreement as Disagreement
+from entropax.exploration import DiscreteParameterNoise as DiscreteParameterNoise
+from entropax.exploration import EpsilonOfRule as EpsilonOfRule
+from entropax.exploration import EpsilonSet as EpsilonSet
 from entropax.exploration import Every as Every
 from entropax.exploration import Exploration as Exploration
 from entropax.exploration import Held as Held

@@ -38,6 +38,11 @@ class Affine(eqx.Module):
         return lambda x: x @ weight + bias
 
 
+def is_affine(part: object) -> bool:
+    """Whether a part of a network is one of its affine maps, for `jax.tree`'s `is_leaf`."""
+    return isinstance(part, Affine)
+
+
 def linear(inputs: int, outputs: int, *, key: Key[Array, ""]) -> Affine:
     """Draws an `Affine`: weight uniform in ±sqrt(6 / (inputs + outputs))."""
     bound = math.sqrt(6 / (inputs + outputs))

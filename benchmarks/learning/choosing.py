@@ -25,9 +25,9 @@ PATH = tasks.RESULTS / "choosing.json"
 ZOO_PPO = entropax.PPO(
     discount=0.98, gae_lambda=0.8, learning_rate=1e-3, num_steps=32, epochs=20, minibatches=1, entropy_coefficient=0.0
 )
-"""As the RL Zoo tunes it on CartPole-v1 (eight copies), but for its rate and clip, which fall to 0."""
+"""As the RL Zoo tunes it on CartPole-v1 (eight copies), but for its clip, which falls to 0 as its rate does."""
 CLEANRL_PPO = entropax.PPO(learning_rate=2.5e-4, num_steps=128, epochs=4, minibatches=4, entropy_coefficient=0.01)
-"""CleanRL's `ppo.py` (four copies), but for its rate, which falls to 0, and its clipped loss of the critic."""
+"""CleanRL's `ppo.py` (four copies), but for its clipped loss of the critic."""
 EXPLORING_PPO = entropax.PPO(learning_rate=2.5e-4, num_steps=128, epochs=4, minibatches=4)
 """CleanRL's again, on eight copies; the weight of its bonus varies."""
 
@@ -49,10 +49,18 @@ def exploring(task: str, weight: float) -> Case:
     return Case(f"entropax/{task}-v0", bonus, 8, 102_400, 10)
 
 
+def annealed(algorithm: AbstractAlgorithm) -> AbstractAlgorithm:
+    """The same, its rate falling to 0 over the run, as in the RL Zoo's PPO and CleanRL's."""
+    return dataclasses.replace(algorithm, annealing=entropax.LinearToZero())
+
+
 CASES = {
     "PPO, as the RL Zoo's": Case("entropax/CartPole-v0", ZOO_PPO, 8, 100_000),
     "PPO, as CleanRL's": Case("entropax/CartPole-v0", CLEANRL_PPO, 4, 500_000),
     "A2C, as the RL Zoo's": Case("entropax/CartPole-v0", entropax.A2C(), 8, 500_000),
+    "PPO, as the RL Zoo's, rate to 0": Case("entropax/CartPole-v0", annealed(ZOO_PPO), 8, 100_000),
+    "PPO, as CleanRL's, rate to 0": Case("entropax/CartPole-v0", annealed(CLEANRL_PPO), 4, 500_000),
+    "A2C, as the RL Zoo's, rate to 0": Case("entropax/CartPole-v0", annealed(entropax.A2C()), 8, 500_000),
     **{
         f"PPO, bonus {weight:g}, {task}": exploring(task, weight)
         for task in ("DeepSea10", "Gridworld")

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from entropax.algorithms.annealing import AbstractAnnealing, KeepRate
 from entropax.algorithms.on_policy import (
     AbstractOnPolicy,
     Experience,
@@ -52,6 +53,8 @@ class A2C(AbstractOnPolicy):
     """Shape of the critic's hidden layers."""
     values: AbstractValues = OneValue()
     """Whether a bonus is a reward like any other, or has a value of its own."""
+    annealing: AbstractAnnealing = KeepRate()
+    """What becomes of the learning rate as the run goes on."""
     num_steps: int = eqx.field(default=5, static=True)
     """Steps of a rollout, of each environment copy."""
 
@@ -74,5 +77,6 @@ class A2C(AbstractOnPolicy):
         rollout = experience(state.networks, self.values, batch, self.discount, self.gae_lambda)
         slope, metrics = gradient(state.networks, rollout, surrogate, self.value_coefficient, self.entropy_coefficient)
         slope = clip_by_norm(slope, self.max_grad_norm)
-        networks, optimiser = rms_step(slope, state.optimiser, state.networks, self.learning_rate)
+        rate = self.annealing.rate(self.learning_rate, progress)
+        networks, optimiser = rms_step(slope, state.optimiser, state.networks, rate)
         return OnPolicyState(networks, optimiser, state.updates + 1), metrics

@@ -10,12 +10,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.distributions import AbstractDistribution, EntropyKind
-from entropax.networks import AbstractNetwork, Affine, HostFunction
+from entropax.networks import AbstractNetwork, Affine, HostFunction, is_affine
 from entropax.policies import DRAWS, AbstractActor, HostPolicy, greatest
-
-
-def _is_affine(part: object) -> bool:
-    return isinstance(part, Affine)
 
 
 class NoisyNetwork(AbstractNetwork):
@@ -42,14 +38,14 @@ class NoisyNetwork(AbstractNetwork):
 
     def perturbed(self, *, key: Key[Array, ""]) -> AbstractNetwork:
         """The network with one draw of noise."""
-        means, structure = jax.tree.flatten(self.mean, is_leaf=_is_affine)
-        sigmas = jax.tree.leaves(self.sigma, is_leaf=_is_affine)
+        means, structure = jax.tree.flatten(self.mean, is_leaf=is_affine)
+        sigmas = jax.tree.leaves(self.sigma, is_leaf=is_affine)
         parts = zip(means, sigmas, jax.random.split(key, len(means)), strict=True)
         return jax.tree.unflatten(structure, [_perturbed(*part) for part in parts])
 
     def sigmas(self) -> Float[Array, ""]:
         """Mean size of the noise's scales, S and s."""
-        scales = [s for s in jax.tree.leaves(self.sigma, is_leaf=_is_affine) if isinstance(s, Affine)]
+        scales = [s for s in jax.tree.leaves(self.sigma, is_leaf=is_affine) if isinstance(s, Affine)]
         leaves = jax.tree.leaves(scales)
         return sum(jnp.sum(jnp.abs(leaf)) for leaf in leaves) / jnp.float32(sum(leaf.size for leaf in leaves))
 
@@ -63,7 +59,7 @@ def noisy(network: AbstractNetwork, initial_sigma: float | Float[Array, ""]) -> 
         size = jnp.asarray(initial_sigma, jnp.float32) / math.sqrt(part.weight.shape[0])
         return Affine(jnp.full_like(part.weight, size), jnp.full_like(part.bias, size))
 
-    return NoisyNetwork(network, jax.tree.map(scale, network, is_leaf=_is_affine))
+    return NoisyNetwork(network, jax.tree.map(scale, network, is_leaf=is_affine))
 
 
 def _perturbed(mean: Affine | Array, sigma: Affine | Array, key: Key[Array, ""]) -> Affine | Array:
@@ -141,10 +137,10 @@ class NoisyActor(AbstractActor):
 
     def on_host(self) -> HostPolicy:
         """The same policy in NumPy; one draw of noise serves all copies of a step."""
-        means = jax.tree.leaves(self.network.mean, is_leaf=_is_affine)
-        sigmas = jax.tree.leaves(self.network.sigma, is_leaf=_is_affine)
+        means = jax.tree.leaves(self.network.mean, is_leaf=is_affine)
+        sigmas = jax.tree.leaves(self.network.sigma, is_leaf=is_affine)
         perturbed = jax.tree.map(np.array, self.network.mean)
-        found = jax.tree.leaves(perturbed, is_leaf=_is_affine)
+        found = jax.tree.leaves(perturbed, is_leaf=is_affine)
         values, without = perturbed.on_host(), self.network.on_host()
 
         def sample(observations: np.ndarray, generator: np.random.Generator) -> np.ndarray:

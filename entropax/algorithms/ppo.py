@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float, Key
 
+from entropax.algorithms.annealing import AbstractAnnealing, KeepRate
 from entropax.algorithms.on_policy import (
     AbstractOnPolicy,
     Experience,
@@ -24,7 +25,7 @@ from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import clipped_surrogate
-from entropax.optimiser import adam_init, adam_step, clip_by_norm
+from entropax.optimiser import Rate, adam_init, adam_step, clip_by_norm
 from entropax.temperature.checks import holds
 from entropax.types import Metrics, Progress, Spec, Transition
 
@@ -88,6 +89,8 @@ class PPO(AbstractOnPolicy):
     """Shape of the critic's hidden layers."""
     values: AbstractValues = OneValue()
     """Whether a bonus is a reward like any other, or has a value of its own."""
+    annealing: AbstractAnnealing = KeepRate()
+    """What becomes of the learning rate as the run goes on."""
     num_steps: int = eqx.field(default=2048, static=True)
     """Steps of a rollout, of each environment copy."""
     epochs: int = eqx.field(default=10, static=True)
@@ -118,18 +121,18 @@ class PPO(AbstractOnPolicy):
     ) -> tuple[OnPolicyState, Metrics]:
         """Epochs of minibatch steps on a rollout `[envs, steps]`; metrics are means over all of these steps."""
         rollout = experience(state.networks, self.values, batch, self.discount, self.gae_lambda)
-        size = rollout.advantage.size // self.minibatches
+        rate, size = self.annealing.rate(self.learning_rate, progress), rollout.advantage.size // self.minibatches
 
         def epoch(state: OnPolicyState, key: Key[Array, ""]) -> tuple[OnPolicyState, Metrics]:
             order = shuffled(rollout.advantage.size, key=key)[: size * self.minibatches]
             dealt = jax.tree.map(lambda x: x[order].reshape(self.minibatches, size, *x.shape[1:]), rollout)
             # Not the bound method: scan hashes what it is given, and a module with traced leaves has no hash.
-            return jax.lax.scan(lambda s, steps: self.minibatch_step(s, steps), state, dealt)
+            return jax.lax.scan(lambda s, steps: self.minibatch_step(s, steps, rate), state, dealt)
 
         state, metrics = jax.lax.scan(epoch, state, jax.random.split(key, self.epochs))
         return replace(state, updates=state.updates + 1), jax.tree.map(jnp.mean, metrics)
 
-    def minibatch_step(self, state: OnPolicyState, steps: Experience) -> tuple[OnPolicyState, Metrics]:
+    def minibatch_step(self, state: OnPolicyState, steps: Experience, rate: Rate) -> tuple[OnPolicyState, Metrics]:
         """One gradient step on some steps of the rollout, equation 9 with the surrogate of equation 7."""
         advantage = self.advantages(steps.advantage)
 
@@ -140,5 +143,5 @@ class PPO(AbstractOnPolicy):
         # As one vector, because a step on a leaf takes far longer to start than to make.
         (parameters, apart), (slope, _) = ravel_pytree(state.networks), ravel_pytree(slope)
         slope = clip_by_norm(slope, self.max_grad_norm)
-        parameters, optimiser = adam_step(slope, state.optimiser, parameters, self.learning_rate)
+        parameters, optimiser = adam_step(slope, state.optimiser, parameters, rate)
         return replace(state, networks=apart(parameters), optimiser=optimiser), metrics

@@ -5,14 +5,12 @@ import abc
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
-from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, StateValue, StateValues
 from entropax.ops import generalised_advantages, temporal_difference
 from entropax.optimiser import Rate
-from entropax.temperature.checks import holds
+from entropax.temperature.checks import require_fading
 from entropax.types import Spec, Transition
 
 AnyStateValue = StateValue | StateValues
@@ -71,11 +69,7 @@ class TwoValues(AbstractValues):
     """Discount of the bonus per environment step."""
 
     def __check_init__(self) -> None:
-        if not holds(lambda discount: (discount >= 0) & (discount < 1) & np.isfinite(discount), self.discount):
-            raise EntropaxError(
-                f"TwoValues: discount is {self.discount}, but a bonus's returns never end, so that they need one in "
-                "[0, 1). Published is 0.99."
-            )
+        require_fading("TwoValues", self.discount, "a bonus's returns")
 
     def critic(self, torso: AbstractTorso, spec: Spec, *, key: Key[Array, ""]) -> StateValues:
         """Two outputs of the torso: the value of the environment's rewards, and the bonus's."""

@@ -8,6 +8,9 @@ from entropax.exploration.bonus import AbstractNovelty as AbstractNovelty
 from entropax.exploration.counts import Counts as Counts
 from entropax.exploration.counts import TableCounts as TableCounts
 from entropax.exploration.disagreement import Disagreement as Disagreement
+from entropax.exploration.discrete_parameter_noise import DiscreteParameterNoise as DiscreteParameterNoise
+from entropax.exploration.discrete_parameter_noise import EpsilonOfRule as EpsilonOfRule
+from entropax.exploration.discrete_parameter_noise import EpsilonSet as EpsilonSet
 from entropax.exploration.exploration import PLAIN as PLAIN
 from entropax.exploration.exploration import Exploration as Exploration
 from entropax.exploration.exploration import ExplorationState as ExplorationState

@@ -142,8 +142,9 @@ def dimensions(noise: AbstractNoise[Any], spec: Spec) -> int:
     if isinstance(spec.action, Categories):
         raise EntropaxError(
             f"{type(noise).__name__} is noise on numbers, but the actions are one of {spec.action.count} categories, "
-            "which have no neighbourhood. Leave the noise out, so that the policy explores by its own draws, or take "
-            "an environment with bounds from `entropax envs`."
+            "which have no neighbourhood. Take DiscreteParameterNoise, which moves the network instead; or leave the "
+            "noise out, so that the policy explores by its own draws; or take an environment with bounds, which "
+            "`entropax envs` lists."
         )
     return spec.action.size
 

@@ -4,20 +4,20 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
-from entropax.exploration.base import AbstractNoise, around, dimensions
+from entropax.exploration.base import dimensions
+from entropax.exploration.held_noise import AbstractHeldNoise
 from entropax.exploration.lengths import AbstractLengths, WholeEpisode
-from entropax.exploration.processes import HeldState, hold, nothing_held
 from entropax.networks import AbstractNetwork, DenseNetwork, LayerNormNetwork, TanhNetwork
 from entropax.policies import Squashed, WithLogStd
 from entropax.temperature.checks import holds
 from entropax.types import Spec
 
 
-class GSDE(AbstractNoise[HeldState]):
+class GSDE(AbstractHeldNoise):
     """clip(mode(s) + z(s) W, -1, 1): z are the features of the policy's last hidden layer, W ~ N(0, sigma^2) is held.
 
     While W is held, the noise is a function of the state. In dimension j its variance is sum_i z_i(s)^2 sigma^2.
@@ -35,34 +35,26 @@ class GSDE(AbstractNoise[HeldState]):
         if not holds(np.isfinite, self.log_std):
             raise EntropaxError(f"GSDE: log_std is {self.log_std}, but has to be finite. The published one is -3.")
 
-    def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
-    ) -> HeldState:
-        """Nothing drawn. Raises EntropaxError where actions are not continuous, or the policy has no such features."""
+    def held_for(self) -> AbstractLengths:
+        """As set."""
+        return self.lengths
+
+    def shape(self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec) -> tuple[int, int]:
+        """W's. Raises EntropaxError where actions are not continuous, or the policy has no such features."""
         size = dimensions(self, spec)
         features = last_hidden(algorithm.actor(learner).network, jnp.zeros(spec.observation_size, jnp.float32))
-        return nothing_held(features.shape[0], size)
+        return features.shape[0], size
 
-    def act(
+    def noise(
         self,
         algorithm: AbstractAlgorithm[Any],
         learner: Any,
-        state: HeldState,
+        drawn: Float[Array, "features action"],
         observation: Float[Array, " observation"],
-        *,
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, " action"], HeldState]:
-        """The mode with this state's noise."""
-        state = hold(state, self.lengths, key=key)
+    ) -> Float[Array, " action"]:
+        """z(s) W."""
         features = last_hidden(algorithm.actor(learner).network, observation)
-        sigma = jnp.exp(jnp.asarray(self.log_std, jnp.float32))
-        return around(algorithm.mode(learner, observation), features @ state.drawn * sigma), state
-
-    def ended(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, state: HeldState, *, key: Key[Array, ""]
-    ) -> HeldState:
-        """Nothing drawn."""
-        return nothing_held(*state.drawn.shape)
+        return features @ drawn * jnp.exp(jnp.asarray(self.log_std, jnp.float32))
 
 
 def last_hidden(network: AbstractNetwork, observation: Float[Array, " observation"]) -> Float[Array, " features"]:

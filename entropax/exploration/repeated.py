@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from entropax.algorithms.base import AbstractAlgorithm
-from entropax.exploration.base import AbstractNoise, around, dimensions
+from entropax.exploration.base import dimensions
+from entropax.exploration.held_noise import AbstractHeldNoise
 from entropax.exploration.lengths import AbstractLengths, Zeta
-from entropax.exploration.processes import HeldState, hold, nothing_held
 from entropax.temperature.checks import require_positive
 from entropax.types import Spec
 
 
-class Repeated(AbstractNoise[HeldState]):
+class Repeated(AbstractHeldNoise):
     """clip(mode(s) + sigma eps, -1, 1) with eps ~ N(0, 1) held for some steps, then drawn anew.
 
     Raises:
@@ -27,27 +27,20 @@ class Repeated(AbstractNoise[HeldState]):
     def __check_init__(self) -> None:
         require_positive("Repeated", "sigma", self.sigma, "Without noise nothing is explored: try 0.1.")
 
-    def init(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec, horizon: int | None, *, key: Key[Array, ""]
-    ) -> HeldState:
-        """Nothing drawn. Raises EntropaxError where actions are not continuous."""
-        return nothing_held(dimensions(self, spec))
+    def held_for(self) -> AbstractLengths:
+        """As set."""
+        return self.lengths
 
-    def act(
+    def shape(self, algorithm: AbstractAlgorithm[Any], learner: Any, spec: Spec) -> tuple[int]:
+        """One number a dimension. Raises EntropaxError where actions are not continuous."""
+        return (dimensions(self, spec),)
+
+    def noise(
         self,
         algorithm: AbstractAlgorithm[Any],
         learner: Any,
-        state: HeldState,
+        drawn: Float[Array, " action"],
         observation: Float[Array, " observation"],
-        *,
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, " action"], HeldState]:
-        """The mode with the noise that is held."""
-        state = hold(state, self.lengths, key=key)
-        return around(algorithm.mode(learner, observation), self.sigma * state.drawn), state
-
-    def ended(
-        self, algorithm: AbstractAlgorithm[Any], learner: Any, state: HeldState, *, key: Key[Array, ""]
-    ) -> HeldState:
-        """Nothing drawn."""
-        return nothing_held(*state.drawn.shape)
+    ) -> Float[Array, " action"]:
+        """The draw at its size."""
+        return self.sigma * drawn

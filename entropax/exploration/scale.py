@@ -5,12 +5,10 @@ from typing import Generic, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from entropax.errors import EntropaxError
 from entropax.intrinsic.moments import Moments, including, no_moments
-from entropax.temperature.checks import holds
+from entropax.temperature.checks import require_fading
 
 State = TypeVar("State")
 LEAST = 1e-8
@@ -85,11 +83,7 @@ class PerReturnDeviation(AbstractScale[ReturnsSoFar]):
     """Per environment step."""
 
     def __check_init__(self) -> None:
-        if not holds(lambda discount: (discount >= 0) & (discount < 1) & np.isfinite(discount), self.discount):
-            raise EntropaxError(
-                f"PerReturnDeviation: discount is {self.discount}, but a sum that never ends needs one in [0, 1). "
-                "Published is 0.99."
-            )
+        require_fading("PerReturnDeviation", self.discount, "its sums")
 
     def init(self, copies: int) -> ReturnsSoFar:
         """No bonus so far."""

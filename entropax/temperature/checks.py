@@ -29,3 +29,12 @@ def require_share(owner: str, name: str, value: float | Array, remedy: str) -> N
     """Raises EntropaxError unless a field is a share of the run, in (0, 1]."""
     if not holds(lambda share: (share > 0) & (share <= 1), value):
         raise EntropaxError(f"{owner}: {name} is a share of the run, in (0, 1], got {value}. {remedy}")
+
+
+def require_fading(owner: str, discount: float | Array, endless: str) -> None:
+    """Raises EntropaxError unless a discount is in [0, 1), as needed by what no episode's end cuts: `endless`."""
+    if not holds(lambda number: (number >= 0) & (number < 1), discount):
+        raise EntropaxError(
+            f"{owner}: discount is {discount}, but {endless} never end, so that they need one in [0, 1). Published is "
+            "0.99."
+        )

@@ -7,28 +7,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stored_choices import SPEC, choices
 
 from entropax import ClippedQ, Dense, DiscreteSAC, Dual, EntropyPenalty, Fixed, FractionOfUniform, MeanCritic, ops
 from entropax.algorithms.discrete_parts import LeastCritic, SquaredError
 from entropax.errors import EntropaxError
 from entropax.networks import ActionValues
 from entropax.policies import CategoricalActor
-from entropax.types import Categories, Spec, Transition, unknown_progress
+from entropax.types import unknown_progress
 
-SPEC = Spec(3, Categories(4))
 BATCH, ALPHA = 6, 0.3
 PLAIN = DiscreteSAC(torso=Dense((8,)), batch_size=BATCH, discount=0.9, temperature=Fixed(ALPHA))
-
-
-def batch() -> Transition:
-    rng = np.random.default_rng(1)
-
-    def draw(*more):
-        return jnp.asarray(rng.normal(size=(BATCH, 1, *more)), jnp.float32)
-
-    actions = jnp.asarray(rng.integers(4, size=(BATCH, 1, 1)), jnp.float32)
-    ended = jnp.asarray(rng.random((BATCH, 1)) < 1 / 3, jnp.float32)
-    return Transition(draw(3), actions, draw(), draw(3), ended, ended)
 
 
 def drawn(algorithm=PLAIN):
@@ -38,7 +27,7 @@ def drawn(algorithm=PLAIN):
 
 
 def updated(algorithm, state):
-    data = batch()
+    data = choices(BATCH)
     update = jax.jit(lambda s: algorithm.update(SPEC, s, data, unknown_progress(SPEC), key=jax.random.key(5)))
     return update(state)
 
@@ -60,7 +49,7 @@ def nats(chances) -> float:
 
 
 def targets_of(state, reduce) -> np.ndarray:
-    data, found = batch(), []
+    data, found = choices(BATCH), []
     for i in range(BATCH):
         ahead = data.next_observation[i, 0]
         pi = policy_of(state.actor, ahead)
@@ -71,7 +60,7 @@ def targets_of(state, reduce) -> np.ndarray:
 
 def taken_by(critics) -> np.ndarray:
     """`[critic, batch]`"""
-    data = batch()
+    data = choices(BATCH)
     rows = [q_of(critics, data.observation[i, 0])[:, int(data.action[i, 0, 0])] for i in range(BATCH)]
     return np.array(rows).T
 
@@ -112,7 +101,7 @@ def test_clipped_q_by_hand():
 
 def actor_loss(actor, critics, beta=0.0, old=None):
     total = 0.0
-    for observation in batch().observation[:, 0]:
+    for observation in choices(BATCH).observation[:, 0]:
         pi = policy_of(actor, observation)
         total += np.sum(pi * (ALPHA * np.log(pi) - q_of(critics, observation).min(axis=0)))
         if old is not None:
@@ -146,7 +135,7 @@ def _with_bias(actor, bias):
 def test_the_penalty_pulls_the_entropy_back_with_the_promised_gradient():
     """d/dH of beta (H_old - H)^2 is 2 beta (H - H_old), and nothing flows into the lagging policy."""
     state = drawn(replace(PLAIN, drift=EntropyPenalty(0.5)))
-    observations = batch().observation[:, 0]
+    observations = choices(BATCH).observation[:, 0]
     penalty = EntropyPenalty(0.5)
     entropy = jnp.linspace(0.2, 1.3, BATCH)
     slope = jax.grad(lambda h: penalty.cost(state.drift, observations, h))(entropy)
@@ -165,7 +154,7 @@ def test_alpha_descends_the_slack_of_the_exact_entropy():
     algorithm = replace(PLAIN, temperature=law)
     state = drawn(algorithm)
     following, metrics = updated(algorithm, state)
-    mean = np.mean([nats(policy_of(state.actor, o)) for o in batch().observation[:, 0]])
+    mean = np.mean([nats(policy_of(state.actor, o)) for o in choices(BATCH).observation[:, 0]])
     slack = mean - 0.5 * math.log(4)
     np.testing.assert_allclose(metrics["train/ent_coef_loss"], math.log(ALPHA) * slack, rtol=1e-4)
     assert slack > 0

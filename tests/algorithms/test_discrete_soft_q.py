@@ -7,26 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stored_choices import SPEC, choices
 
 from entropax import Dense, DiscreteSoftQ, ops
 from entropax.errors import EntropaxError
 from entropax.policies import CategoricalActor, Divided
-from entropax.types import Categories, Spec, Transition, unknown_progress
+from entropax.types import unknown_progress
 
-SPEC = Spec(3, Categories(4))
 BATCH, ALPHA = 6, 0.3
 SOFT_Q = DiscreteSoftQ(torso=Dense((8,)), batch_size=BATCH, discount=0.9, entropy_weight=ALPHA)
-
-
-def batch() -> Transition:
-    rng = np.random.default_rng(1)
-
-    def draw(*more):
-        return jnp.asarray(rng.normal(size=(BATCH, 1, *more)), jnp.float32)
-
-    actions = jnp.asarray(rng.integers(4, size=(BATCH, 1, 1)), jnp.float32)
-    ended = jnp.asarray(rng.random((BATCH, 1)) < 1 / 3, jnp.float32)
-    return Transition(draw(3), actions, draw(), draw(3), ended, ended)
 
 
 def drawn(seed: int = 0):
@@ -52,7 +41,7 @@ def test_the_soft_value_is_that_of_its_boltzmann_policy():
 
 
 def test_the_critic_regresses_on_the_soft_bellman_target():
-    state, data = drawn(), batch()
+    state, data = drawn(), choices(BATCH)
     losses, taken = [], []
     for i in range(BATCH):
         following = np.asarray(state.target_critic(data.next_observation[i, 0]), np.float64)
@@ -68,7 +57,7 @@ def test_the_critic_regresses_on_the_soft_bellman_target():
 
 def test_the_step_moves_only_what_was_taken_and_the_target_takes_in_its_share():
     """Where every stored action is 2, the last layer's other columns have no gradient."""
-    state, data = drawn(), batch()
+    state, data = drawn(), choices(BATCH)
     data = data._replace(action=jnp.full_like(data.action, 2.0))
     following, _ = updated(state, data)
     moved = np.asarray(following.critic.network.layers[-1].bias != state.critic.network.layers[-1].bias)

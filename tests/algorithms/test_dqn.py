@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from stored_choices import SPEC, choices
 
 from entropax import (
     DQN,
@@ -25,23 +26,11 @@ from entropax.algorithms.dqn_parts import Greatest, HalfSquare
 from entropax.algorithms.noisy import NoisyNetwork
 from entropax.errors import EntropaxError
 from entropax.networks import DuelingNetwork
-from entropax.types import Categories, Spec, Transition, unknown_progress
+from entropax.types import unknown_progress
 
-SPEC = Spec(3, Categories(4))
 BATCH = 12
 PLAIN = DQN(torso=Dense((8,)), batch_size=BATCH, discount=0.9)
 OBSERVATION = np.array([0.3, -1.0, 0.6], np.float32)
-
-
-def batch() -> Transition:
-    rng = np.random.default_rng(1)
-
-    def draw(*more):
-        return jnp.asarray(rng.normal(size=(BATCH, 1, *more)), jnp.float32)
-
-    actions = jnp.asarray(rng.integers(4, size=(BATCH, 1, 1)), jnp.float32)
-    ended = jnp.asarray(rng.random((BATCH, 1)) < 1 / 3, jnp.float32)
-    return Transition(draw(3), actions, draw(), draw(3), ended, ended)
 
 
 def drawn(algorithm=PLAIN):
@@ -51,7 +40,7 @@ def drawn(algorithm=PLAIN):
 
 
 def updater(algorithm):
-    data, progress = batch(), unknown_progress(SPEC)
+    data, progress = choices(BATCH), unknown_progress(SPEC)
     return jax.jit(
         lambda state, share: algorithm.update(SPEC, state, data, progress._replace(share=share), key=jax.random.key(5))
     )
@@ -62,7 +51,7 @@ def updater(algorithm):
 def test_the_critic_descends_its_loss_to_targets_by_hand(double, huber, head):
     bootstrap, loss = Double() if double else Greatest(), Huber() if huber else HalfSquare()
     algorithm = replace(PLAIN, bootstrap=bootstrap, loss=loss, head=head)
-    state, data = drawn(algorithm), batch()
+    state, data = drawn(algorithm), choices(BATCH)
     losses, taken, errors = [], [], []
     for i in range(BATCH):
         ahead = data.next_observation[i, 0]

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax import A2C, PPO, ClippedGaussian, Dense, Orthogonal, TanhGaussian, TanhNormal
+from entropax import A2C, PPO, ClippedGaussian, Dense, LinearToZero, Orthogonal, TanhGaussian, TanhNormal
 from entropax.algorithms.on_policy import experience, gradient, shuffled
 from entropax.algorithms.ppo import AsEstimated, Standardised
 from entropax.algorithms.values import OneValue
@@ -187,6 +187,29 @@ def test_a2c_takes_one_rmsprop_step_down_the_policy_gradient():
     expected = jax.tree.map(lambda p, g: p - 7e-4 * g / jnp.sqrt(0.01 * g**2 + 1e-5), state.networks, slope)
     assert _largest_difference(following.networks, expected) < 1e-5
     assert _largest_difference(following.networks, state.networks) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "plain", [A2C(num_steps=16, policy=POLICIES[0]), PPO(num_steps=16, epochs=1, minibatches=1, policy=POLICIES[0])]
+)
+def test_an_annealed_rate_is_the_share_of_the_run_that_is_left(plain):
+    """One optimiser step moves in proportion to its rate, and the state is the same with the rate kept."""
+    annealed = dataclasses.replace(plain, annealing=LinearToZero())
+    state = plain.init(SPEC, key=jax.random.key(0))
+    assert jax.tree.structure(annealed.init(SPEC, key=jax.random.key(0))) == jax.tree.structure(state)
+    batch = _rollout(plain, state)
+
+    @jax.jit
+    def moved(share):
+        progress = PROGRESS._replace(share=share)
+        found = [one.update(SPEC, state, batch, progress, key=jax.random.key(0))[0] for one in (plain, annealed)]
+        return [jax.tree.map(jnp.subtract, one.networks, state.networks) for one in found]
+
+    for share in (0.0, 0.75):
+        whole, rest = moved(jnp.float32(share))
+        expected = jax.tree.map(lambda leaf, left=1 - share: left * leaf, whole)
+        assert _largest_difference(rest, expected) < 1e-6
+        assert _largest_difference(whole, jax.tree.map(jnp.zeros_like, whole)) > 1e-4
 
 
 def test_a_gradient_is_cut_to_its_norm_and_a_short_one_left_alone():

@@ -22,6 +22,7 @@ from entropax import (
     Huber,
     LayerNormed,
     Level,
+    LinearToZero,
     MaxInfoSAC,
     MeanCritic,
     MetaSAC,
@@ -137,8 +138,8 @@ VARIANTS = {
     "dqn, noisy": DQN(torso=LayerNormed((8, 8)), batch_size=BATCH, exploration=NoisyNet(), head=Dueling()),
 }
 CHOOSING = {
-    "ppo, choosing": PPO(num_steps=BATCH, epochs=2, minibatches=4, clip=0.1, **ON_POLICY),
-    "a2c, choosing": A2C(num_steps=BATCH, gae_lambda=0.9, **ON_POLICY),
+    "ppo, choosing": PPO(num_steps=BATCH, epochs=2, minibatches=4, clip=0.1, annealing=LinearToZero(), **ON_POLICY),
+    "a2c, choosing": A2C(num_steps=BATCH, gae_lambda=0.9, annealing=LinearToZero(), **ON_POLICY),
 }
 """Of the algorithms that take either kind of actions: on a finite set."""
 VARIANTS |= CHOOSING

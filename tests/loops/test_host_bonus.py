@@ -10,9 +10,26 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from entropax import DQN, PPO, RND, SAC, Counts, Dense, Exploration, Fixed, Training, White, fit, load, resume
+from entropax import (
+    DQN,
+    ICM,
+    PPO,
+    RND,
+    SAC,
+    Counts,
+    Dense,
+    Disagreement,
+    Exploration,
+    Fixed,
+    Training,
+    White,
+    fit,
+    load,
+    resume,
+)
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments, VectorEnvironments
 from entropax.exploration import PLAIN, PerReturnDeviation
+from entropax.intrinsic.ensemble import Ensemble
 from entropax.loops import host_lane
 from entropax.loops.driver import Driver
 from entropax.loops.host_lane import HostLane
@@ -171,6 +188,24 @@ def test_a_lane_that_is_loaded_remembers_what_was_new(algorithm, training):
     jax.tree.map(np.testing.assert_array_equal, *(memory_of(other) for other in again))
     seen = memory_of(again[0]).scale.moments.count - fresh.scale.moments.count
     np.testing.assert_array_equal(seen, again[0].rounds * again[0].training.stride)
+
+
+@pytest.mark.parametrize(
+    "bonus",
+    [ICM(Fixed(1.0), learning_rate=3e-3, torso=Dense((8,)), features=4), Disagreement(ensemble=Ensemble(3e-3))],
+    ids=["icm", "disagreement"],
+)
+def test_models_learn_from_a_host_environment_s_steps_and_pay_for_what_they_do_not_know(bonus):
+    lane = lane_of(SMALL, LOOP, Exploration(bonus=bonus), seeds=(0,))
+    lane.warm_up(lane.training.warmup_rounds)
+    found = []
+    for _ in range(10):
+        lane.advance(10)
+        found.append({name: float(value[0]) for name, value in lane.collect().items()})
+    losses = [row["exploration/predictor_loss"] for row in found]
+    assert np.mean(losses[-3:]) < 0.8 * losses[0]
+    assert all(row["exploration/bonus"] > 0 and row["train/skipped_updates"] == 0 for row in found)
+    lane.close()
 
 
 class _PowerCutError(Exception):
