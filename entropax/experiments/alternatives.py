@@ -32,6 +32,8 @@ from entropax.exploration import (
     AbstractNoise,
     Counts,
     Disagreement,
+    DiscreteParameterNoise,
+    EpsilonOfRule,
     Exploration,
     ParameterNoise,
     PerRootMeanSquare,
@@ -219,6 +221,9 @@ DISCRETE: Mapping[str, Method] = {
     "double dueling DQN": Method(NOISE, _dqn(bootstrap=Double(), head=Dueling())),
     "Boltzmann DQN": Method(NOISE, _dqn(exploration=Boltzmann())),
     "NoisyNet DQN": Method(NOISE, _dqn(exploration=NoisyNet())),
+    "DQN with parameter noise": Method(
+        NOISE, _dqn(), lambda setting: Exploration(DiscreteParameterNoise(EpsilonOfRule()))
+    ),
     **_bonuses(_dqn(), Policy()),
     "PPO": Method(ENTROPY, _ppo(BONUS)),
     "PPO with bonus 1": Method(ENTROPY, _ppo(1.0)),
