@@ -2,7 +2,7 @@
 
 python benchmarks/diagnosis/run.py --root runs/diagnosis                 trains what is missing, then judges
 python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only    judges what is there
-python benchmarks/diagnosis/run.py --root runs/diagnosis --set fourth    one set alone
+python benchmarks/diagnosis/run.py --root runs/diagnosis --set fifth     one set alone
 python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows only the tuning part
 
 `benchmarks/results/diagnosis.json` has for each set what it was judged with; a set not judged keeps its own.
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from faults import FAULTS, Fault
+from fifth import FIFTH_FAULTS, FIFTH_HEALTHY
 from fourth import FOURTH_FAULTS, FOURTH_HEALTHY
 from fresh import FRESH_FAULTS, FRESH_HEALTHY
 from healthy import HEALTHY
@@ -42,6 +43,7 @@ _SETS = {
     "second": (FRESH_HEALTHY, FRESH_FAULTS),
     "third": (THIRD_HEALTHY, THIRD_FAULTS),
     "fourth": (FOURTH_HEALTHY, FOURTH_FAULTS),
+    "fifth": (FIFTH_HEALTHY, FIFTH_FAULTS),
 }
 
 
