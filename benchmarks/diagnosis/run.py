@@ -2,8 +2,8 @@
 
 python benchmarks/diagnosis/run.py --root runs/diagnosis                 trains what is missing, then judges
 python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only    judges what is there
-python benchmarks/diagnosis/run.py --root runs/diagnosis --set fourth    one set alone
-python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows only the tuning part
+python benchmarks/diagnosis/run.py --root runs/diagnosis --set fifth     one set alone
+python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows all sets but the newest
 
 `benchmarks/results/diagnosis.json` has for each set what it was judged with; a set not judged keeps its own.
 """
@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from faults import FAULTS, Fault
+from fifth import FIFTH_FAULTS, FIFTH_HEALTHY
 from fourth import FOURTH_FAULTS, FOURTH_HEALTHY
 from fresh import FRESH_FAULTS, FRESH_HEALTHY
 from healthy import HEALTHY
-from score import PARTS, TUNING, Judged, Share, by_fault, by_rule, by_setting, part_of, summary
+from score import NEWEST, PARTS, Judged, Share, by_fault, by_rule, by_setting, part_of, summary
 from setting import Setting, finished, outcome, trained
 from third import THIRD_FAULTS, THIRD_HEALTHY
 
@@ -42,6 +43,7 @@ _SETS = {
     "second": (FRESH_HEALTHY, FRESH_FAULTS),
     "third": (THIRD_HEALTHY, THIRD_FAULTS),
     "fourth": (FOURTH_HEALTHY, FOURTH_FAULTS),
+    "fifth": (FIFTH_HEALTHY, FIFTH_FAULTS),
 }
 
 
@@ -169,7 +171,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("runs/diagnosis"), help="folder of the kept runs")
     parser.add_argument("--set", choices=_SETS, action="append", help="sets to train and judge; all where not given")
     parser.add_argument("--judge-only", action="store_true", help="train nothing; settings without a run are left out")
-    parser.add_argument("--tuning", action="store_true", help="show the tuning part only, and write nothing")
+    parser.add_argument("--tuning", action="store_true", help="show all sets but the newest, and write nothing")
     parsed = parser.parse_args()
     chosen = parsed.set or tuple(_SETS)
     command = "python benchmarks/diagnosis/run.py" + "".join(f" --set {name}" for name in parsed.set or ())
@@ -186,7 +188,7 @@ def main() -> None:
             whole[name] = told(here, command + " --judge-only" * parsed.judge_only)
         seeds, missing = seeds + here, missing + absent
     if parsed.tuning:
-        print(page([one for one in seeds if one.part == TUNING]))
+        print(page([one for one in seeds if one.part != NEWEST]))
     else:
         print(page(seeds))
         write(whole)

@@ -7,7 +7,7 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-TUNING, HELD_OUT, *_ = PARTS = "tuning", "held out", "second set", "third set", "fourth set"
+TUNING, HELD_OUT, *_, NEWEST = PARTS = "tuning", "held out", "second set", "third set", "fourth set", "fifth set"
 
 
 def part_of(number: int, seed: int) -> str:

@@ -18,6 +18,9 @@ SIGMAS = 3.0
 LEAST_GAIN = 0.05
 """Share of the return's size that a gain must exceed too; windowed means, as Stable-Baselines3 logs them, drift by
 more than the scatter of their rows suggests."""
+EARLY = 0.5
+"""Share of the run's gain of return: what comes with most of it made is what learning looks like; what comes with most
+of it to come may have stopped the search for it."""
 
 
 class Learning(NamedTuple):
@@ -53,6 +56,10 @@ class Learning(NamedTuple):
         """Whether at least half of the best gain is still there at the end."""
         return self.learned and bool(self.late >= self.gains[-1] / 2)
 
+    def was_done(self, step: int | float) -> bool:
+        """Whether most of the gain that the run was to make, and has kept, had been made by a step."""
+        return self.kept and self.share_before(step) >= EARLY
+
     def share_before(self, step: int | float) -> float:
         """Share of the run's whole gain that had been made by a step; 0 where nothing was learned."""
         done = int(np.searchsorted(self.ends, step, side="right"))
@@ -72,6 +79,14 @@ def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
     return bool(gain > 2 * np.sqrt(covariance[0, 0]) and gain > LEAST_GAIN * np.abs(values).max())
 
 
+def scatter(values: np.ndarray) -> float:
+    """Standard deviation of a row around its trend.
+
+    Of two neighbours with standard deviation s, the median distance is 0.954 s; a trend hardly moves it.
+    """
+    return float(np.median(np.abs(np.diff(values)))) / 0.954
+
+
 def returns(one: OneSeed) -> tuple[np.ndarray, np.ndarray]:
     """Steps and returns of the exploring policy, or of its mode where only that was logged."""
     steps, values = one.rows("rollout/ep_rew_mean")
@@ -87,9 +102,7 @@ def learning(one: OneSeed) -> Learning:
     means = np.array([values[rows].mean() for rows in bins])
     first = max(len(steps) // 50, 1)
     start = float(values[:first].mean())
-    # Of two neighbours with standard deviation s, the median distance is 0.954 s; a trend hardly moves it.
-    scatter = float(np.median(np.abs(np.diff(values)))) / 0.954
-    noise = SIGMAS * scatter * math.sqrt(1 / first + 1 / len(bins[-1]))
+    noise = SIGMAS * scatter(values) * math.sqrt(1 / first + 1 / len(bins[-1]))
     noise = max(noise, LEAST_GAIN * float(np.abs(means).max()))
     gains = np.maximum(np.maximum.accumulate(means) - start, 0.0)
     return Learning(np.array([steps[rows[-1]] for rows in bins]), gains, noise, float(means[-1]) - start)

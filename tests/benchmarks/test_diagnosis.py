@@ -24,6 +24,7 @@ def _importable():
     for name in (
         "episodes",
         "faults",
+        "fifth",
         "fourth",
         "fresh",
         "healthy",
@@ -51,7 +52,7 @@ def test_every_rule_that_may_name_a_fault_exists_and_every_setting_has_its_own_n
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4])
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
 def test_every_set_has_sixty_runs_of_either_kind(number):
     import run
     import setting
@@ -167,17 +168,37 @@ def test_the_fourth_set_has_every_fault_and_law_in_new_pairs_and_on_new_seeds():
     import setting
     import third
 
-    faults = {fourth._told(fault.setting) for fault in fourth.FOURTH_FAULTS}
+    faults = {fourth.told(fault.setting) for fault in fourth.FOURTH_FAULTS}
     assert {name for name, _ in faults} == {fault.alters for fault in third.THIRD_FAULTS}
-    assert faults & fourth._met_faults() <= {("termination truncates", "balance"), ("termination truncates", "ledge")}
-    laws, met = fourth._laws()
+    old = fourth.met_faults((*fourth.FRESH_FAULTS, *third.THIRD_FAULTS))
+    assert faults & old <= {("termination truncates", "balance"), ("termination truncates", "ledge")}
+    laws, met = fourth.laws_of((*fourth.HEALTHY, *fourth.FRESH_HEALTHY, *third.THIRD_HEALTHY))
     assert ("PI", "arm") in met
-    pairs = {fourth._told(one) for one in fourth.FOURTH_HEALTHY}
+    pairs = {fourth.told(one) for one in fourth.FOURTH_HEALTHY}
     assert {name for name, _ in pairs} == set(laws)
     assert not pairs & met
     both = [*fourth.FOURTH_HEALTHY, *(fault.setting for fault in fourth.FOURTH_FAULTS)]
     assert all(not set(one.seeds) & set(setting.SEEDS) for one in both)
     assert all("mended-collapse" in f.rules for f in fourth.FOURTH_FAULTS if "premature-collapse" in f.rules)
+
+
+def test_the_fifth_set_has_every_law_and_24_faults_in_pairs_and_on_seeds_that_no_set_had():
+    import fifth
+    import fourth
+    import run
+
+    older = [one.setting for one in run.entries() if one.number < 5]
+    both = [*fifth.FIFTH_HEALTHY, *(fault.setting for fault in fifth.FIFTH_FAULTS)]
+    assert not {seed for one in both for seed in one.seeds} & {seed for one in older for seed in one.seeds}
+    laws, met = fourth.laws_of(one for one in older if "healthy" in one.name)
+    pairs = {fourth.told(one) for one in fifth.FIFTH_HEALTHY}
+    assert {name for name, _ in pairs} == set(laws)
+    assert {name for name, _ in pairs & met} <= {"Dual"}
+    assert len(fifth.FIFTH_FAULTS) == 24
+    old = fourth.met_faults((*fifth.FRESH_FAULTS, *fifth.THIRD_FAULTS, *fourth.FOURTH_FAULTS))
+    faults = {fourth.told(fault.setting) for fault in fifth.FIFTH_FAULTS}
+    assert {name for name, _ in faults & old} <= {"termination truncates"}
+    assert all("slow-collapse" in f.rules for f in fifth.FIFTH_FAULTS if "premature-collapse" in f.rules)
 
 
 def _seed(number, alters, solved, on_target, *findings):

@@ -6,15 +6,21 @@ import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.learning import Learning, climbs, learning, returns
+from entropax.diagnostics.learning import EARLY, Learning, climbs, learning, returns
 from entropax.diagnostics.one_seed import OneSeed
-from entropax.diagnostics.rules.entropy import LOW_FRACTION, entropy, gone_for_a_while, gone_since, log_alpha
+from entropax.diagnostics.rules.entropy import (
+    LOW_FRACTION,
+    NARROW,
+    WIDE,
+    Entropy,
+    entropy,
+    gone_for_a_while,
+    gone_since,
+    log_alpha,
+)
 from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
-EARLY = 0.5
-"""Share of the run's gain of return: entropy that goes with most of it made is what learning looks like; entropy that
-goes with most of it to come has stopped the search for it."""
 LONG = 0.2
 """Share of the run without entropy that is too long to be a law's first swing: two of the ten parts that learning is
 told in."""
@@ -89,6 +95,11 @@ def _hold_alpha_up(one: OneSeed) -> tuple[str, ...]:
     )
 
 
+def _spent(seen: Entropy, learned: Learning, step: int) -> bool:
+    """Whether entropy that is low from this step on is what was left of learning, and no target asks for more."""
+    return math.isnan(seen.goal) and learned.was_done(step)
+
+
 def slow(one: OneSeed) -> Evidence | None:
     """Entropy that falls steadily through the last half, away from any target, and pays nothing in return."""
     seen = entropy(one)
@@ -106,7 +117,7 @@ def slow(one: OneSeed) -> Evidence | None:
     learned = learning(one)
     gain = 1 - learned.share_before(int(steps[0])) if learned.learned else 0.0
     paid = gain > 0 and gain * learned.gains[-1] > learned.noise
-    if fall < SLOW_FALL or not going or towards or left > whole or paid:
+    if fall < SLOW_FALL or not going or towards or left > whole or paid or _spent(seen, learned, int(steps[0])):
         return None
     return Evidence(
         Kind.COLLAPSED,
@@ -133,6 +144,8 @@ def mended(one: OneSeed) -> Evidence | None:
         return None
     steps, alpha = log_alpha(one)
     first, last = seen.steps[gone][0], seen.steps[gone][-1]
+    if _spent(seen, learning(one), int(last)):
+        return None
     then = alpha[(steps >= first) & (steps <= last)]
     alphas = {"alpha then": math.exp(float(np.median(then))), "alpha": one.late("train/ent_coef")} if len(then) else {}
     return Evidence(
@@ -196,6 +209,42 @@ def one_dimension(one: OneSeed) -> Evidence | None:
     )
 
 
+def idle_dimension(one: OneSeed) -> Evidence | None:
+    """A single action dimension that stays nearly uniform while the policy decides the others."""
+    steps, each = one.rows("entropy/per_dimension")
+    if each.ndim != 2 or each.shape[1] < 2 or not len(steps):
+        return None
+    late = in_last_quarter(steps)
+    nats = each[late].mean(axis=0)
+    fraction = np.exp(nats - one.widest)
+    idle = fraction > WIDE
+    if not idle.any() or idle.all() or float(np.exp(nats[~idle].mean() - one.widest)) >= NARROW:
+        return None
+    names = ", ".join(map(str, np.flatnonzero(idle)))
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(steps[late][0]), int(steps[-1])),
+        {
+            "widest dimension (nats)": float(nats.max()),
+            "its share of the feasible range (%)": 100 * float(fraction.max()),
+            "mean of the others (nats)": float(nats[~idle].mean()),
+        },
+        "entropy/per_dimension",
+        f"Action dimension {names} of {len(nats)} is drawn nearly uniformly while the others have "
+        f"{number(float(nats[~idle].mean()))} nats each: nothing is learned there, and the others have to do without "
+        "the entropy that it holds for nothing.",
+        (
+            "a dimension that does nothing in the environment: a dead actuator, or an index or a mask that is off",
+            "a dimension whose effect is far below the noise of the reward",
+        ),
+        (
+            "check what that dimension does, and leave it out of the action space if nothing",
+            "a target for the other dimensions alone, or a law with an alpha of its own for each dimension",
+        ),
+    )
+
+
 _NEEDS = ("entropy/nats",)
 RULES = (
     Rule(
@@ -208,4 +257,5 @@ RULES = (
     Rule("slow-collapse", slow, _NEEDS, (DIMENSIONS, SPREAD), silences=("target-missed",)),
     Rule("mended-collapse", mended, (*_NEEDS, "rollout/ep_rew_mean"), (DIMENSIONS, SPREAD)),
     Rule("dimension-collapse", one_dimension, ("entropy/per_dimension", *_NEEDS), (DIMENSIONS, SPREAD)),
+    Rule("dimension-idle", idle_dimension, ("entropy/per_dimension",), (DIMENSIONS, SPREAD)),
 )

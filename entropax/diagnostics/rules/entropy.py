@@ -14,6 +14,8 @@ LOW_FRACTION = 0.02
 policy and a tenth of what the usual target of -1 nat per dimension leaves (share 0.19, sigma 0.09)."""
 DEFICIT = 1.0
 """Nats per dimension below the target: a factor e in sigma, which no law leaves standing if it can still push."""
+WIDE, NARROW = 0.8, 0.4
+"""Shares of the feasible range: above the first next to nothing is decided, under the second much is."""
 
 
 class Entropy(NamedTuple):

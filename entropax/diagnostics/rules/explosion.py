@@ -8,7 +8,7 @@ from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import learning
 from entropax.diagnostics.one_seed import OneSeed, holds_since, late_change
-from entropax.diagnostics.rules.entropy import entropy, log_alpha
+from entropax.diagnostics.rules.entropy import NARROW, WIDE, entropy, log_alpha
 from entropax.diagnostics.rules.motion import travelling
 from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import number
@@ -18,9 +18,6 @@ FOLD = 10.0
 REACH = 0.02
 """Nats per dimension under the widest policy that a target must leave: closer, only a policy that looks the same in
 every state meets it, and alpha grows as if the target were out of reach (0.98 log n with few actions)."""
-WIDE, NARROW = 0.8, 0.4
-"""Shares of the feasible range: back above the first, after having been under the second, nearly all that the policy
-had decided is undone."""
 
 
 def out_of_reach(one: OneSeed) -> Evidence | None:

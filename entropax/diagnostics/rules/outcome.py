@@ -6,7 +6,7 @@ import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.learning import climbs, learning, returns
+from entropax.diagnostics.learning import climbs, learning, returns, scatter
 from entropax.diagnostics.one_seed import OneSeed, holds_since
 from entropax.diagnostics.rules.rule import BASELINES, SPREAD, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
@@ -15,11 +15,16 @@ SATURATED = 0.5
 """Share of actions beyond 97 % of a bound: a uniform policy has 3 %, the widest tanh-Gaussian 2 %; at a half, the
 policy is bang-bang in most states and its gradients vanish in them."""
 GAP = 0.25
-"""Share of all that was learned by which mode and samples may differ: a quarter is more than evaluation noise."""
+"""Share of all that was learned by which samples may beat the mode: a quarter is more than evaluation noise."""
+COST = 0.5
+"""Share of all that was learned that the noise may cost: up to a half it leaves the samples more than it takes, which
+is the price of exploring, and the mode does not pay it."""
 ERRORS = 2.0
 """Standard errors that a difference of means must exceed: the usual 95 %."""
 BASELINE_NOISE = 0.05
-"""Share of a baseline's size within which a return is the same: a baseline is a mean of ten episodes."""
+"""Share of a baseline's size within which a return is the same, however little episodes vary."""
+BASELINE_EPISODES = 10
+"""Episodes that a baseline is a mean of, by `entropax diagnose --env` as by our own runs."""
 
 
 def _late_mean(steps: np.ndarray, values: np.ndarray) -> tuple[float, float, int]:
@@ -74,7 +79,7 @@ def _gap(one: OneSeed) -> tuple[float, float, float, float] | None:
 def noise_costs(one: OneSeed) -> Evidence | None:
     """The mode earns clearly more than the policy's samples: more entropy than the task's precision allows."""
     found = _gap(one)
-    if found is None or found[0] - found[1] <= max(found[2], GAP * (found[0] - found[3]), 0.0):
+    if found is None or found[0] - found[1] <= max(found[2], COST * (found[0] - found[3]), 0.0):
         return None
     mode, sampled, _, start = found
     share = 100 * (mode - sampled) / max(mode - start, 1e-12)
@@ -155,15 +160,23 @@ def never_ending(one: OneSeed) -> Evidence | None:
     )
 
 
-def _margin(error: float, best: float) -> float:
-    return max(ERRORS * error, BASELINE_NOISE * abs(best))
+def _baseline_error(one: OneSeed) -> float:
+    """Standard error of a baseline, whose episodes are taken to vary as the run's own do."""
+    _, values = returns(one)
+    _, episodes = one.rows("rollout/episodes")
+    each = max(float(np.median(episodes)), 1.0) if len(episodes) else 1.0
+    return scatter(values) * math.sqrt(each / BASELINE_EPISODES)
+
+
+def _margin(one: OneSeed, error: float, best: float) -> float:
+    return max(ERRORS * math.hypot(error, _baseline_error(one)), BASELINE_NOISE * abs(best))
 
 
 def _mode_stays(one: OneSeed, best: float) -> bool:
     """Whether the mode is no better than a baseline and does not rise; False where it was not evaluated."""
     steps, values = one.rows("eval/mean_reward")
     mode, error, _ = _late_mean(steps, values)
-    return mode <= best + _margin(error, best) and not climbs(steps, values)
+    return mode <= best + _margin(one, error, best) and not climbs(steps, values)
 
 
 def below_baseline(one: OneSeed) -> Evidence | None:
@@ -176,7 +189,7 @@ def below_baseline(one: OneSeed) -> Evidence | None:
     if not rows or not math.isfinite(late):
         return None
     name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
-    margin = _margin(error, best)
+    margin = _margin(one, error, best)
     below, rising = late < best - margin, learning(one).rising or climbs(steps, values)
     if late > best + margin or (rising and not below and not _mode_stays(one, best)):
         return None

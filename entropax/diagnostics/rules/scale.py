@@ -1,11 +1,15 @@
 """The size of the rewards against the size of the entropy bonus."""
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import learning
-from entropax.diagnostics.one_seed import OneSeed
+from entropax.diagnostics.one_seed import OneSeed, holds_since
+from entropax.diagnostics.rules.entropy import log_alpha
 from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
 
@@ -14,32 +18,59 @@ IRRELEVANT = 0.01
 own error is of that order."""
 DROWNED = 0.9
 """The same share above which the reward is a tenth of the value or less."""
+FOLD = 10.0
+"""Factor of alpha down from its highest that is a law's doing: as much growth is a runaway's."""
 LEAST_ENTROPY = 0.25
 """Nats per dimension, in size, that a row must have: around 0 the bonus vanishes whatever alpha is."""
 
 
-def _share(one: OneSeed) -> tuple[int, int, float] | None:
-    """First and last step of the last quarter, and the entropy's share there of all value to come, in [0, 1]."""
+class _Share(NamedTuple):
+    """The entropy's share of all value to come, in [0, 1]."""
+
+    first: int
+    last: int
+    """Steps of the last quarter."""
+    late: float
+    """Mean over it."""
+    negligible_since: int
+    """From where every row that tells it is under `IRRELEVANT`; the last quarter's first step where none is so."""
+
+
+def _share(one: OneSeed) -> _Share | None:
     steps, share = one.rows("entropy/share_of_soft_value")
     nats_steps, nats = one.rows("entropy/nats")
     if not len(steps) or not len(nats_steps):
         return None
     at = np.interp(steps, nats_steps, nats) / one.dimensions
     late = in_last_quarter(steps)
-    clear = late & (np.abs(at) >= LEAST_ENTROPY)
-    if clear.sum() * 2 < late.sum():
+    clear = np.abs(at) >= LEAST_ENTROPY
+    if (late & clear).sum() * 2 < late.sum():
         return None
-    whole = float(share[clear].mean()) / max(1 - one.facts.discount, 1e-3)
-    return int(steps[late][0]), int(steps[-1]), min(whole, 1.0)
+    whole = share / max(1 - one.facts.discount, 1e-3)
+    since = holds_since(steps[clear], whole[clear] < IRRELEVANT)
+    first = int(steps[late][0])
+    mean = min(float(whole[late & clear].mean()), 1.0)
+    return _Share(first, int(steps[-1]), mean, first if since is None else since)
+
+
+def _let_go(one: OneSeed) -> bool:
+    """Whether a law has brought alpha down by `FOLD` from its highest."""
+    _, alpha = log_alpha(one)
+    return len(alpha) > 0 and float(alpha.max() - alpha[-1]) >= math.log(FOLD)
 
 
 def irrelevant(one: OneSeed) -> Evidence | None:
-    """Alpha is too small for the rewards to matter, and no law holds the entropy where it should be."""
+    """Alpha is too small for the rewards to matter, and no law holds the entropy where it should be.
+
+    A law without a target may let alpha go once most has been learned; one that was given is too small from the start.
+    """
     found = _share(one)
     slack = one.late("entropy/slack") / one.dimensions
-    if found is None or found[2] >= IRRELEVANT or abs(slack) <= TOLERANCE:
+    if found is None or found.late >= IRRELEVANT or abs(slack) <= TOLERANCE:
         return None
-    first, last, share = found
+    if math.isnan(slack) and _let_go(one) and learning(one).was_done(found.negligible_since):
+        return None
+    first, last, share, _ = found
     alpha = one.late("train/ent_coef")
     return Evidence(
         Kind.MISLEADING,
@@ -62,9 +93,9 @@ def drowned(one: OneSeed) -> Evidence | None:
     """The entropy bonus is nearly all of the value, and nothing is learned of the reward."""
     found = _share(one)
     learned = learning(one)
-    if found is None or found[2] < DROWNED or not learned.known or learned.learned:
+    if found is None or found.late < DROWNED or not learned.known or learned.learned:
         return None
-    first, last, share = found
+    first, last, share, _ = found
     alpha = one.late("train/ent_coef")
     return Evidence(
         Kind.MISLEADING,

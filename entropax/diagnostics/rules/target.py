@@ -14,6 +14,8 @@ from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
 PINNED = 1e-5
 """Spread of log alpha over the last quarter that counts as none: rounding of float32, far under one step of Adam."""
+MOSTLY = 0.5
+"""Share of the rows of the last quarter at an end of the band above which alpha is pinned there."""
 NEGLIGIBLE = 0.01
 """Share of the value that the entropy of all steps to come makes up, under which alpha cannot move the policy: a
 critic's own error is of that order."""
@@ -49,29 +51,37 @@ def _nearer(one: OneSeed, slack: float) -> str:
     return number(alpha / 10 if slack > 0 else alpha * 10)
 
 
+def _pinned(one: OneSeed, upper: bool) -> np.ndarray:
+    """Mask `[t]` of the rows where alpha sits at this end of its band: the law's, or where it has come to lie."""
+    _, alpha = log_alpha(one)
+    low, high = one.facts.alpha_band
+    end = high if upper else low
+    if end > 0:
+        return np.abs(alpha - math.log(end)) <= PINNED
+    reached = alpha.max() if upper else alpha.min()
+    return (np.abs(alpha - reached) <= PINNED) & bool(np.ptp(alpha) > PINNED)
+
+
 def clamped(one: OneSeed) -> Evidence | None:
-    """Alpha sits at the end of its band while the entropy asks it to go on."""
+    """Alpha sits at the end of its band while the entropy asks it to go on; a law may kick it off now and then."""
     missed = _outside(one)
     steps, alpha = log_alpha(one)
-    if missed is None or len(alpha) < 2 or np.ptp(alpha[in_last_quarter(steps)]) > PINNED:
+    if missed is None or len(alpha) < 2:
         return None
     slack, _ = missed
-    low, high = one.facts.alpha_band
-    lower, upper = (math.log(end) if end > 0 else math.nan for end in (low, high))
-    moved = np.ptp(alpha) > PINNED
-    at_low = abs(alpha[-1] - lower) <= PINNED or (math.isnan(lower) and moved and alpha[-1] <= alpha.min() + PINNED)
-    at_high = abs(alpha[-1] - upper) <= PINNED or (math.isnan(upper) and moved and alpha[-1] >= alpha.max() - PINNED)
-    if not (at_low and slack > 0) and not (at_high and slack < 0):
+    pinned, late = _pinned(one, upper=slack < 0), in_last_quarter(steps)
+    share = float(pinned[late].mean())
+    if share <= MOSTLY:
         return None
-    since = holds_since(steps, np.abs(alpha - alpha[-1]) <= PINNED)
-    side = "lower" if slack > 0 else "upper"
+    since = holds_since(steps, pinned)
+    side, bound = "lower" if slack > 0 else "upper", float(np.median(alpha[late & pinned]))
     return Evidence(
         Kind.TARGET_NOT_REACHED,
         Severity.WARNING,
-        (int(steps[-1]) if since is None else since, int(steps[-1])),
-        _numbers(one, slack),
+        (int(steps[late][0]) if since is None else since, int(steps[-1])),
+        _numbers(one, slack) | {"rows at the bound (%)": 100 * share},
         "train/ent_coef",
-        f"Alpha is pinned at its {side} bound, {number(math.exp(alpha[-1]))}, while the entropy is "
+        f"Alpha is pinned at its {side} bound, {number(math.exp(bound))}, while the entropy is "
         f"{number(abs(slack))} nats per dimension {'above' if slack > 0 else 'below'} its target; the law can do no "
         "more.",
         ("a band of alpha that excludes the value this task needs", "a target that the task does not support"),
