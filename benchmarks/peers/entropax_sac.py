@@ -35,7 +35,7 @@ def training() -> entropax.Training:
 def main() -> None:
     """Trains, then reads the seconds of the first row behind the warm-up and of the last."""
     seeds = range(ARGUMENTS.seed, ARGUMENTS.seed + ARGUMENTS.num_seeds)
-    children = Children()
+    children = Children("entropax.loops.process_child")
     algorithm = entropax.SAC(torso=Dense(tuple(ARGUMENTS.net)))
     with tempfile.TemporaryDirectory() as root:
         run = entropax.fit(algorithm, ARGUMENTS.env, training(), seeds=seeds, root=root, progress=False)

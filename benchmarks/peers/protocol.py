@@ -70,12 +70,17 @@ def arguments(description: str | None) -> argparse.Namespace:
 
 
 class Children:
-    """The peak memory of the processes that this one has started, looked at ten times a second while they live.
+    """The peak memory of the processes in which this one trains seeds, looked at ten times a second while they live.
 
-    What the system keeps of children that have ended is the largest peak alone, not the sum.
+    What the system keeps of children that have ended is the largest peak alone, not the sum. Others, such as a tool
+    that a library asks about the machine, are forks of this process for a moment, and as large: they are left out.
+
+    Args:
+        module: what those processes run, as it stands on their command line.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, module: str) -> None:
+        self._module = module.encode()
         self.peaks: dict[str, float] = {}
         threading.Thread(target=self._look, daemon=True).start()
 
@@ -88,8 +93,12 @@ class Children:
         while True:
             for listing in Path("/proc/self/task").glob("*/children"):
                 with contextlib.suppress(OSError):
-                    self.peaks.update({child: self._peak(child) for child in listing.read_text().split()})
+                    self.peaks.update({child: self._peak(child) for child in self._trainers(listing)})
             time.sleep(0.1)
+
+    def _trainers(self, listing: Path) -> list[str]:
+        children = listing.read_text().split()
+        return [child for child in children if self._module in Path(f"/proc/{child}/cmdline").read_bytes()]
 
     @staticmethod
     def _peak(child: str) -> float:
