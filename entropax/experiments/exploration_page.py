@@ -36,9 +36,10 @@ def _sentences(env: str, results: Sequence[Explored]) -> list[str]:
     """Does the bonus help, and what else does?"""
     name, known = _name(env), methods(env)
     reference, *others = [found.cell for found in results]
-    first, *plain = next(iter(known)), *(method for method in known if known[method].family == NONE)
-    without = next((cell for cell in others if [cell.method] == plain[:1]), None)
-    said = [] if without is None or reference.method != first else [_bonus(name, reference, without)]
+    # The first without entropy is the first's own learner; another learner beside it would show nothing.
+    bare = next((method for method in known if known[method].family == NONE), None)
+    comparable = reference.method == next(iter(known))
+    said = [_bonus(name, reference, cell) for cell in others if comparable and cell.method == bare]
     chances = holm([_chance(cell.returns, reference.returns) for cell in others])
     groups: dict[str, list[str]] = {"clearly higher": [], "clearly lower": [], "not clearly different": []}
     for cell, chance in zip(others, chances, strict=True):

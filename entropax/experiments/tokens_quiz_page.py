@@ -127,7 +127,8 @@ def _seen_words(quiz: Quiz, found_in: Heard) -> str:
     return (
         f"Of {len(bent)} misled settings the diagnosis of logs is silent at {silent} ({listed(bent)}); in the narrow "
         f"room at the same coefficients it says {listed(twins)}. What looks for this is `likeliest-earn-more`, which "
-        "compares what a prompt's likeliest answers earn with what all do; a threshold of it was set on this quiz."
+        "compares what a prompt's likeliest answers earn with what all do; a threshold and a condition of it were set "
+        "on this quiz."
     )
 
 
