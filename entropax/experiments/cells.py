@@ -14,7 +14,7 @@ from entropax.errors import EntropaxError
 from entropax.loops.fit import fit, resume
 from entropax.loops.run import Run, load
 from entropax.loops.training import Training
-from entropax.runs import read_checkpoint_meta, to_config
+from entropax.runs import read_checkpoint_meta, renewed, to_config
 
 FREE = 0.0
 """Nats per dimension under which a policy has spent its initial freedom: sigma 0.26, from about 0.65 nats at first."""
@@ -100,7 +100,7 @@ def trained(algorithm: AbstractAlgorithm[Any], env: str, training: Training, see
         run = load(path.parent)
         fed = training.fed_by(algorithm.data())
         asked = (to_config(algorithm), to_config(fed), tuple(range(seeds)))
-        kept = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds)
+        kept = (renewed(run.manifest.algorithm), renewed(run.manifest.training), run.manifest.seeds)
         if kept != asked:
             raise EntropaxError(
                 f"{path.parent} was trained with other settings than asked for. Move it, or pass another --root."

@@ -31,7 +31,7 @@ from entropax.loops.signals import StopRequest
 from entropax.loops.training import Training
 from entropax.policies import AbstractActor
 from entropax.replay import unpack
-from entropax.runs import export_policy, load_policy, restore_checkpoint, save_checkpoint, to_config
+from entropax.runs import export_policy, load_policy, renewed, restore_checkpoint, save_checkpoint, to_config
 from entropax.runs.atomic import write_json
 
 _SETTINGS, _RESULT = "sweep.json", "result.safetensors"
@@ -173,8 +173,14 @@ def _claim(sweep: Sweep, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         write_json(path, settings)
-    elif json.loads(path.read_text("utf-8")) != settings:
+    elif _renewed(json.loads(path.read_text("utf-8"))) != settings:
         raise EntropaxError(f"{folder} holds a sweep with other settings than asked for. Move it, or use another root.")
+
+
+def _renewed(settings: dict[str, Any]) -> dict[str, Any]:
+    """What an older version wrote, as this one writes it."""
+    members = [member | {"algorithm": renewed(member["algorithm"])} for member in settings["members"]]
+    return settings | {"members": members} | {name: renewed(settings[name]) for name in ("training", "exploration")}
 
 
 def _described(member: Member) -> dict[str, Any]:

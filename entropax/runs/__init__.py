@@ -9,7 +9,7 @@ from entropax.runs.checkpoint import (
     restore_part,
     save_checkpoint,
 )
-from entropax.runs.configuration import from_config, known_types, to_config
+from entropax.runs.configuration import from_config, known_types, renewed, to_config
 from entropax.runs.manifest import (
     RunManifest,
     create_run,
@@ -45,6 +45,7 @@ __all__ = [
     "read_manifest",
     "read_metrics",
     "read_policy_description",
+    "renewed",
     "restore_checkpoint",
     "restore_part",
     "save_checkpoint",

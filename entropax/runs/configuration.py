@@ -158,3 +158,12 @@ def from_config(config: Mapping[str, Any]) -> Any:
         EntropaxError: an unknown type or field, a value of the wrong type, or a value the module refuses.
     """
     return _decode_module(config, "configuration")
+
+
+def renewed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What an older version wrote, as this one writes it: fields added since have their defaults.
+
+    Raises:
+        EntropaxError: as `from_config`.
+    """
+    return to_config(from_config(config))

@@ -79,6 +79,11 @@ def test_a_cell_is_trained_once_measured_from_its_log_and_never_mixed(tmp_path, 
     other = dataclasses.replace(TINY, temperature=Dual(learning_rate=1e-3))
     with pytest.raises(EntropaxError, match="other settings"):
         trained(other, "entropax/Pendulum-v0", LOOP, 2, tmp_path)
+    # What was kept before a field existed is taken with the field's default.
+    manifest = json.loads((run.path / "run.json").read_text("utf-8"))
+    del manifest["training"]["seeds_in"], manifest["algorithm"]["n_step"]
+    (run.path / "run.json").write_text(json.dumps(manifest), "utf-8")
+    assert trained(TINY, "entropax/Pendulum-v0", LOOP, 2, tmp_path).path == run.path
 
 
 @pytest.mark.slow
