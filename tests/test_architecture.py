@@ -1,6 +1,7 @@
 """The floor plan: a folder imports only from those before it; files, functions and vocabulary stay small."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,7 @@ FLOORS = (
 imports the plugins, which need what only an extra installs."""
 
 
+@functools.cache
 def _trees():
     return [(path.relative_to(PACKAGE).as_posix(), ast.parse(path.read_text("utf-8"))) for path in FILES]
 

@@ -27,6 +27,7 @@ MODEL = mujoco.MjModel.from_xml_string("""
   <actuator><motor joint="slider" gear="10" ctrllimited="true" ctrlrange="-1 1"/></actuator>
 </mujoco>
 """)
+DATA = mujoco.MjData(MODEL)
 
 
 def random_inputs(position, steps=1):
@@ -37,7 +38,8 @@ def random_inputs(position, steps=1):
 
 def mujoco_steps(start, actions):
     """States `[step, 4]` in the order of `CartpoleState`, and rewards, of MuJoCo in float64."""
-    data = mujoco.MjData(MODEL)
+    mujoco.mj_resetData(MODEL, DATA)
+    data = DATA
     data.qpos[:], data.qvel[:] = start[:2], start[2:]
     states, rewards = [], []
     for action in actions:

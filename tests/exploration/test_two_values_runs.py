@@ -25,6 +25,7 @@ def _saved(path):
     return load_file(path / "checkpoints" / "step_000000128" / "state.safetensors")
 
 
+@pytest.mark.slow
 def test_flags_set_it_and_a_resumed_run_is_the_uninterrupted_one(tmp_path, monkeypatch):
     places = ("--root", str(tmp_path / "whole"), "--checkpoint-every", "64")
     main(("train", "ppo", "--env", ENV, *places, *LENGTHS, *LEARNER, *PARTS))

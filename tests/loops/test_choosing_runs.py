@@ -47,6 +47,7 @@ def test_a_policy_is_loaded_as_it_was_and_acts_in_integers(trained):
     np.testing.assert_array_equal(again.policy(observations, seed=1), expected)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["ppo", "a2c"])
 def test_the_command_line_trains_on_gymnasium_s_cart_pole(algorithm, tmp_path, capsys):
     short = ("--steps", "256", "--warmup", "0", "--log-every", "128", "--evaluate-every", "0")

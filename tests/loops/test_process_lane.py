@@ -114,6 +114,7 @@ def test_a_run_in_processes_is_the_run_in_one_program(cut):
     assert events[0] == events[1]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_processes_is_resumed_with_them_and_without(cut, tmp_path):
     without = Path(shutil.copytree(cut["processes"], tmp_path / "without"))
     manifest = without / "run.json"

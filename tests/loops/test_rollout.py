@@ -210,7 +210,9 @@ def test_no_warm_up_means_no_random_step(small):
     assert np.isfinite(metrics["train/critic_loss"]).all()
 
 
-@pytest.mark.parametrize(("word", "own"), [("ppo", ("--algorithm.clip", "0.1")), ("a2c", ())])
+@pytest.mark.parametrize(
+    ("word", "own"), [("ppo", ("--algorithm.clip", "0.1")), pytest.param("a2c", (), marks=pytest.mark.slow)]
+)
 def test_the_command_line_trains_and_diagnoses_them(word, own, tmp_path, capsys):
     counts = ("--steps", "160", "--warmup", "0", "--num-envs", "2", "--log-every", "16", "--evaluate-every", "0")
     settings = ("--algorithm.num-steps", "8", *own, "algorithm.policy:clipped-gaussian")

@@ -57,6 +57,7 @@ def test_a_snapshot_is_the_run_s_own_policy_alpha_and_states(run):
     assert not np.array_equal(newest[0].observations, newest[1].observations)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("learner", "environment"),
     [

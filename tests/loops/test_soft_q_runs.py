@@ -30,7 +30,7 @@ NOT_MEASURED = {
 }
 
 
-@pytest.fixture(scope="module", params=["entropax/Pendulum-v0", "Pendulum-v1"])
+@pytest.fixture(scope="module", params=["entropax/Pendulum-v0", pytest.param("Pendulum-v1", marks=pytest.mark.slow)])
 def trained(request, loop, tmp_path_factory):
     short = dataclasses.replace(loop, log_every=100)
     return fit(SMALL, request.param, short, seeds=2, root=tmp_path_factory.mktemp("runs"), progress=False)

@@ -20,7 +20,7 @@ LEARNERS = {
 }
 
 
-@pytest.fixture(scope="module", params=LEARNERS)
+@pytest.fixture(scope="module", params=["a2c", pytest.param("ppo", marks=pytest.mark.slow)])
 def policies(request):
     """The policies at the only state after training with each weight of the bonus, a seed each."""
     training = Training(steps=32_768, num_envs=32, warmup=0, log_every=32_768)

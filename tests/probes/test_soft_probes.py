@@ -92,6 +92,7 @@ def test_at_a_fixed_temperature_the_policy_is_the_chosen_one(probe):
     assert _soft_value(algorithm, learners, [1.0]).mean() == pytest.approx(0.0, abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_learned_temperature_settles_at_the_rewards_own_from_either_side(probe):
     law = Dual(learning_rate=1e-2, target_entropy=Exactly(float(probe.entropy())))
     algorithm = _sac(law)
@@ -103,6 +104,7 @@ def test_a_learned_temperature_settles_at_the_rewards_own_from_either_side(probe
     assert float(jnp.mean(entropy)) == pytest.approx(float(probe.entropy()), abs=0.06)
 
 
+@pytest.mark.slow
 def test_a_soft_value_is_discounted_once():
     """Twice would give 0.25 for 0.5; without the second state's entropy the first value misses it by 0.2 H."""
     chain, discounts = SoftChain(alpha=0.2, bonus=1.0), [0.0, 0.5, 0.9]

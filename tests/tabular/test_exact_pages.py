@@ -16,6 +16,7 @@ SNIPPETS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("page", "snippet", "printed"), SNIPPETS, ids=["inverse", "search", "trap"])
 def test_snippets_print_what_the_pages_say(page, snippet, printed, tmp_path, capsys):
     (tmp_path / "snippet.py").write_text(snippet, "utf-8")
