@@ -110,7 +110,8 @@ def _step(
         lambda c: (c.replay, c.environments, c.observation, c.episode_return, c.episode_length, c.mean_return),
         carry,
         (
-            replays.add(carry.replay, rows, stored),
+            # What follows a step that is missing is no successor of the one before it.
+            replays.add(replays.cut(carry.replay, step.valid & ~finite), rows, stored),
             environments,
             step.observation,
             jnp.where(ended, 0, returns),
