@@ -198,7 +198,8 @@ def chunk(
 
     def one(carry: Carry, keys: tuple[Array, Array]) -> tuple[Carry, tuple[Metrics, Metrics]]:
         step_keys, update_keys = keys
-        share = (carry.rounds / training.rounds).astype(jnp.float32)
+        # `train` ends with a whole chunk, beyond the run's own end.
+        share = jnp.minimum(carry.rounds / training.rounds, 1).astype(jnp.float32)
         progress = Progress(share, carry.mean_return, carry.starts)
         carry, rollout = jax.lax.scan(
             lambda c, k: _explore(algorithm, c, environment, exploration, k), carry, step_keys
