@@ -45,7 +45,7 @@ def begin(
     *,
     key: Key[Array, ""],
 ) -> Carry:
-    """The carry before the first step.
+    """The carry before the first step; no array is two of its leaves, so that it can be donated.
 
     Raises:
         EntropaxError: the exploration does not fit the algorithm.
@@ -58,7 +58,7 @@ def begin(
     learner = algorithm.init(spec, key=learner_key)
     # Far from the numbers that are split off: `split` and `fold_in` draw from one sequence.
     exploring_key = jax.random.fold_in(learner_key, 2**31)
-    return Carry(
+    carry = Carry(
         learner=learner,
         replay=replays.empty(spec, n, training.rows),
         exploration=exploration.init(algorithm, learner, spec, environment.time_limit, n, key=exploring_key),
@@ -71,6 +71,7 @@ def begin(
         key=key,
         rounds=jnp.zeros((), jnp.int32),
     )
+    return jax.tree.map(jnp.copy, carry)
 
 
 def _starts(environment: Episodes[Any], *, key: Key[Array, ""]) -> Float[Array, "starts observation"]:
