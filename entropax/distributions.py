@@ -183,9 +183,10 @@ def _normal_kl(
     other_log_std: Float[Array, " action"],
 ) -> Float[Array, ""]:
     """KL(N || N_other) in nats, summed over dimensions."""
-    variance_ratio = jnp.exp(2.0 * (log_std - other_log_std))
+    log_ratio = 2.0 * (log_std - other_log_std)
     shift = (mean - other_mean) * jnp.exp(-other_log_std)
-    return 0.5 * jnp.sum(variance_ratio + shift**2 - 1.0 - 2.0 * (log_std - other_log_std))
+    # expm1: of policies that hardly differ, exp(x) - 1 would be all rounding, and the sum of either sign.
+    return 0.5 * jnp.sum(jnp.expm1(log_ratio) - log_ratio + shift**2)
 
 
 class Normal(AbstractContinuous):
@@ -247,7 +248,8 @@ class Normal(AbstractContinuous):
         low, high, shift = -1 - centre, 1 - centre, self.mean - centre
         at_low, at_high = (-1 - self.mean) / std, (1 - self.mean) / std
         below, above = ndtr(at_low), ndtr(-at_high)
-        inside = 1 - below - above
+        # By the tail on the mean's side: 1 - below - above is all rounding where the mean lies far beyond a bound.
+        inside = jnp.where(self.mean > 0, ndtr(at_high) - below, ndtr(-at_low) - above)
         edges = [jnp.exp(_normal_log_density(at, jnp.zeros_like(at))) for at in (at_low, at_high)]
         slope = std * (edges[0] - edges[1])
         bend = std**2 * (at_low * edges[0] - at_high * edges[1])

@@ -67,6 +67,14 @@ def add(replay: Replay, rows: Float[Array, "envs width"], valid: Bool[Array, " e
     )
 
 
+def cut(replay: Replay, where: Bool[Array, " envs"]) -> Replay:
+    """Marks the newest row of some rings as its episode's last: what is stored next does not follow on it."""
+    num_envs, capacity, _ = replay.rows.shape
+    env, newest = jnp.arange(num_envs), (replay.cursor - 1) % capacity
+    last = jnp.maximum(replay.rows[env, newest, -1], where.astype(jnp.float32))
+    return Replay(replay.rows.at[env, newest, -1].set(last), replay.cursor, replay.size)
+
+
 def sample(replay: Replay, batch_size: int, window: int, *, key: Key[Array, ""]) -> Float[Array, "batch window width"]:
     """Draws windows of consecutive rows: an environment uniformly, then a start uniformly.
 
@@ -118,6 +126,10 @@ class HostReplay:
                 self.rows[env, self.cursor[env]] = rows[env]
                 self.cursor[env] = (self.cursor[env] + 1) % capacity
                 self.size[env] = min(self.size[env] + 1, capacity)
+
+    def cut(self) -> None:
+        """Marks the newest row of every ring as its episode's last: what is stored next does not follow on it."""
+        self.rows[np.arange(len(self.rows)), (self.cursor - 1) % self.rows.shape[1], -1] = 1
 
     def draw(self, shape: tuple[int, ...], window: int, generator: np.random.Generator, coming: int = 0) -> Draw:
         """Chooses windows as the device form does, among the stored rows and `coming` more in each ring."""

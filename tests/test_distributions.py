@@ -60,8 +60,8 @@ def clipped(mean, std):
     return first, math.sqrt((taken - first) ** 2 @ weights)
 
 
-@pytest.mark.parametrize("mean", [-3.0, -1.05, -0.9, 0.0, 0.5, 0.999, 1.0, 1.4])
-@pytest.mark.parametrize("std", [1e-4, 0.01, 0.1, 1.0, 7.0])
+@pytest.mark.parametrize("mean", [-10.0, -3.0, -1.05, -0.9, 0.0, 0.5, 0.999, 1.0, 1.4, 9.0])
+@pytest.mark.parametrize("std", [1e-4, 0.01, 0.1, 1.0, 2.0, 7.0])
 def test_the_clipped_action_s_mean_and_spread_are_exact(mean, std):
     policy = Normal(jnp.array([mean]), jnp.log(jnp.array([std])))
     first, spread = clipped(mean, std)
@@ -218,6 +218,12 @@ def test_saturation_by_hand():
     edge = math.atanh(0.5)
     distribution = TanhNormal(jnp.array([0.0]), jnp.log(jnp.array([edge])))
     np.testing.assert_allclose(distribution.saturation(0.5), [0.3173105], rtol=1e-5)  # P(|N(0, 1)| > 1)
+
+
+def test_kl_of_policies_that_hardly_differ_is_not_lost_to_rounding():
+    one, other = (Normal(jnp.zeros(1), jnp.array([log_std], jnp.float32)) for log_std in (-1.0, -1.0 + 1e-4))
+    apart = 2 * (np.float64(one.log_std[0]) - np.float64(other.log_std[0]))
+    np.testing.assert_allclose(one.kl(other), (np.expm1(apart) - apart) / 2, rtol=1e-2)
 
 
 def test_kl_is_the_mean_log_ratio():

@@ -32,9 +32,9 @@ def check_counts_and_rates(owner: str, counts: Mapping[str, int], rates: Mapping
     Raises:
         EntropaxError: one is out of range.
     """
-    if min(counts.values()) < 1:
-        *names, last = counts
-        raise EntropaxError(f"{owner}: {', '.join(names)} and {last} are {tuple(counts.values())}; 1 is the least.")
+    for name, count in counts.items():
+        if count < 1:
+            raise EntropaxError(f"{owner}: {name} is {count}, but 1 is the least.")
     for name, rate in rates.items():
         require_positive(owner, name, rate, "Adam needs a step; 3e-4 is the published one.")
     if not holds(lambda discount: (discount >= 0) & (discount <= 1), discount):

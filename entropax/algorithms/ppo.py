@@ -39,10 +39,19 @@ class AbstractAdvantages(eqx.Module):
 
 
 class Standardised(AbstractAdvantages):
-    """Mean 0 and standard deviation 1 within the minibatch: the policy's step forgets the rewards' scale."""
+    """Mean 0 and standard deviation 1 within the minibatch: the policy's step forgets the rewards' scale.
+
+    Raises:
+        EntropaxError: a minibatch is a single step, whose advantage would always become 0.
+    """
 
     def __call__(self, advantage: Float[Array, " step"]) -> Float[Array, " step"]:
         """(A - mean) / (std + 1e-8)."""
+        if advantage.size < 2:
+            raise EntropaxError(
+                "PPO: a minibatch has one step, whose advantage less its own mean is 0, so the policy would never "
+                "learn. Lower minibatches, raise num_steps or num_envs, or leave advantages AsEstimated()."
+            )
         return (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8)
 
 

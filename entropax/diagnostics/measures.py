@@ -126,7 +126,11 @@ def entropy_readings(
     }
 
 
-def share_of_soft_value(alpha: Any, entropy: Any, q: Any) -> Any:
-    """|alpha H| / (|Q| + |alpha H|): how much of the soft value V = Q + alpha H is this step's entropy, in [0, 1]."""
-    bonus = abs(alpha * entropy)
-    return bonus / (abs(q) + bonus)
+def share_of_soft_value(bonus: Any, q: Any) -> Any:
+    """|alpha H| / (|Q| + |alpha H|): how much of the soft value V = Q + alpha H is this step's entropy, in [0, 1].
+
+    Args:
+        bonus: alpha H, reward; sum_j alpha_j H_j where every action dimension has an alpha.
+        q: Q, reward.
+    """
+    return abs(bonus) / (abs(q) + abs(bonus))

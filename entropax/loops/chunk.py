@@ -45,7 +45,7 @@ def begin(
     *,
     key: Key[Array, ""],
 ) -> Carry:
-    """The carry before the first step.
+    """The carry before the first step; no array is two of its leaves, so that it can be donated.
 
     Raises:
         EntropaxError: the exploration does not fit the algorithm.
@@ -58,7 +58,7 @@ def begin(
     learner = algorithm.init(spec, key=learner_key)
     # Far from the numbers that are split off: `split` and `fold_in` draw from one sequence.
     exploring_key = jax.random.fold_in(learner_key, 2**31)
-    return Carry(
+    carry = Carry(
         learner=learner,
         replay=replays.empty(spec, n, training.rows),
         exploration=exploration.init(algorithm, learner, spec, environment.time_limit, n, key=exploring_key),
@@ -71,6 +71,7 @@ def begin(
         key=key,
         rounds=jnp.zeros((), jnp.int32),
     )
+    return jax.tree.map(jnp.copy, carry)
 
 
 def _starts(environment: Episodes[Any], *, key: Key[Array, ""]) -> Float[Array, "starts observation"]:
@@ -110,7 +111,8 @@ def _step(
         lambda c: (c.replay, c.environments, c.observation, c.episode_return, c.episode_length, c.mean_return),
         carry,
         (
-            replays.add(carry.replay, rows, stored),
+            # What follows a step that is missing is no successor of the one before it.
+            replays.add(replays.cut(carry.replay, step.valid & ~finite), rows, stored),
             environments,
             step.observation,
             jnp.where(ended, 0, returns),
@@ -197,7 +199,8 @@ def chunk(
 
     def one(carry: Carry, keys: tuple[Array, Array]) -> tuple[Carry, tuple[Metrics, Metrics]]:
         step_keys, update_keys = keys
-        share = (carry.rounds / training.rounds).astype(jnp.float32)
+        # `train` ends with a whole chunk, beyond the run's own end.
+        share = jnp.minimum(carry.rounds / training.rounds, 1).astype(jnp.float32)
         progress = Progress(share, carry.mean_return, carry.starts)
         carry, rollout = jax.lax.scan(
             lambda c, k: _explore(algorithm, c, environment, exploration, k), carry, step_keys

@@ -156,8 +156,8 @@ class Driver:
         broken = culprits(sums)
         values = {name: value for name, value in values.items() if not name.startswith(BROKEN)}
         if "train/q_mean" in values:
-            alpha, entropy = values["train/ent_coef"], values["entropy/nats"]
-            values["entropy/share_of_soft_value"] = share_of_soft_value(alpha, entropy, values["train/q_mean"])
+            bonus = np.sum(values["train/ent_coef_per_dimension"] * values["entropy/per_dimension"], axis=-1)
+            values["entropy/share_of_soft_value"] = share_of_soft_value(bonus, values["train/q_mean"])
         now = time.perf_counter()
         done = (self.rounds - self._logged_rounds) * self.training.stride * seeds
         values["time/fps"] = np.full(seeds, done / (now - self._clock))

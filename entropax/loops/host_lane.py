@@ -184,7 +184,8 @@ class HostLane(AbstractLane):
 
     def _launch(self, rows: list[np.ndarray], progress: Progress) -> None:
         """Starts a round's updates, after what the bonus sees of it."""
-        number = np.full(len(self.seeds), self.rounds, np.int32)
+        # The networks were drawn by the key of number 0, which a run without a warm-up would come to again.
+        number = np.full(len(self.seeds), self.rounds or -1, np.int32)
         inputs = (self._seen(), np.stack(rows), progress, self._keys, number)
         self._leaves, self._memory, self._sums, self._flat_actor = self._program(
             self._leaves, self._memory, self._sums, *inputs

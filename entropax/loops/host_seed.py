@@ -52,7 +52,8 @@ class HostSeed:
         self._start()
 
     def _start(self) -> None:
-        """Begins episodes from a seed that no earlier start of this run has used."""
+        """Begins episodes from a seed that no earlier start of this run has used; those under way end as truncated."""
+        self.replay.cut()
         self.observation = self.environments.reset(seed=self.seed + 1_000_003 * self._restarts)
         n = self.environments.num_envs
         self._return, self._length = np.zeros(n, np.float64), np.zeros(n, np.int64)

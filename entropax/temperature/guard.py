@@ -12,7 +12,7 @@ from entropax.types import Spec
 
 _MEAN_TO_CHANGE = 2.25
 """Standard deviation of the recent mean return over that of its change in an episode, where returns are independent:
-with weights of a tenth they are 1 / sqrt(19) and 0.1 sqrt(20 / 19) of a return's, a ratio of 2.236."""
+with weights of a tenth they are 1 / sqrt(19) and 0.1 sqrt(20 / 19) of a return's, a ratio of sqrt(5), rounded up."""
 _LEAST_CHANGES = 5
 """Changes of the mean return before which there is no scatter to compare the next one with."""
 _LEAST_SHARE = 0.05

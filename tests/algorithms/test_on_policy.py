@@ -173,6 +173,18 @@ def test_advantages_are_standardised_within_the_minibatch():
     found = Standardised()(jnp.array([1.0, 2.0, 3.0, 6.0]))
     np.testing.assert_allclose(found, np.array([-2, -1, 0, 3]) / np.sqrt(3.5), rtol=1e-6)
     np.testing.assert_array_equal(Standardised()(jnp.full(4, 2.0)), 0)
+
+
+def test_standardising_a_single_step_is_refused():
+    """Less its own mean it is 0: the policy would stay as it was drawn."""
+    ppo = PPO(num_steps=4, minibatches=4, policy=POLICIES[0], torso=Dense((8,)))
+    state = ppo.init(SPEC, key=jax.random.key(0))
+    batch = _rollout(ppo, state, envs=1, steps=4)
+    with pytest.raises(EntropaxError, match=r"one step.*num_envs"):
+        ppo.update(SPEC, state, batch, PROGRESS, key=jax.random.key(1))
+    plain = dataclasses.replace(ppo, advantages=AsEstimated())
+    updated, _ = plain.update(SPEC, state, batch, PROGRESS, key=jax.random.key(1))
+    assert _largest_difference(updated.networks.actor, state.networks.actor) > 1e-5
     np.testing.assert_array_equal(AsEstimated()(jnp.arange(3.0)), jnp.arange(3.0))
 
 

@@ -64,7 +64,7 @@ CASES = {
     "discount above 1": ((*TRAIN, "--algorithm.discount", "1.5"), "values diverge outside [0, 1]. Try 0.99."),
     "no polyak": ((*TRAIN, "--algorithm.polyak", "0"), "in (0, 1]"),
     "rate of zero": ((*TRAIN, "--algorithm.critic-learning-rate", "0"), "3e-4 is the published one."),
-    "no critics": ((*TRAIN, "--algorithm.num-critics", "0"), "1 is the least."),
+    "no critics": ((*TRAIN, "--algorithm.num-critics", "0"), "num_critics is 0, but 1 is the least."),
     "not a number": ((*TRAIN, "--algorithm.discount", "high"), "could not convert string to float: 'high'"),
     "misspelt flag": ((*TRAIN, "--stepps", "10"), "Perhaps you meant: --steps"),
     "unreachable target": (

@@ -194,6 +194,15 @@ def test_the_scales_by_hand():
     assert returns == pytest.approx(np.std(sums), rel=1e-5)
 
 
+def test_a_single_sum_of_bonuses_has_no_deviation_to_divide_by():
+    """As in a run without random steps, whose first update comes after one step of one copy."""
+    scale, one = PerReturnDeviation(0.5), jnp.ones(1, bool)
+    state = scale.observe(scale.init(1), jnp.array([3.0]), one)
+    assert float(scale.divisor(state)) == 1.0
+    state = scale.observe(state, jnp.array([1.0]), one)
+    assert float(scale.divisor(state)) == pytest.approx(np.std([3.0, 2.5]))
+
+
 @pytest.mark.parametrize(("target", "rises"), [(2.0, True), (0.1, False)])
 def test_a_law_with_a_target_steers_the_mean_bonus_to_it(target, rises):
     counts = Counts(Dual(0.01, 0.3, Level(target)))

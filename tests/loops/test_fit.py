@@ -13,6 +13,8 @@ from entropax import (
     PI,
     AnnealOverRun,
     DecomposedSAC,
+    Dual,
+    EachDimension,
     Fixed,
     MetaSAC,
     PerDimension,
@@ -101,6 +103,18 @@ def test_every_documented_metric_is_finite_in_the_last_row(run):
     np.testing.assert_allclose(values["entropy/target"], -1.0)
     np.testing.assert_allclose(values["entropy/nats"] - values["entropy/target"], values["entropy/slack"], rtol=1e-4)
     np.testing.assert_allclose(values["entropy/environment_nats"] - values["entropy/nats"], np.log(2), rtol=1e-4)
+
+
+def test_each_dimension_s_entropy_has_its_own_price_in_the_share_of_the_soft_value(small, loop, tmp_path):
+    priced = dataclasses.replace(small, temperature=EachDimension(Dual(learning_rate=0.1)))
+    short = dataclasses.replace(loop, steps=200, evaluate_every=0)
+    run = fit(priced, "entropax/Obstacle2D-v0", short, root=tmp_path, progress=False)
+    values = {name: value[0] for name, value in run.metrics.rows[-1].values.items()}
+    alphas, nats = values["train/ent_coef_per_dimension"], values["entropy/per_dimension"]
+    bonus = abs(float(alphas @ nats))
+    assert abs(bonus - abs(alphas.mean() * nats.sum())) > 1e-3 * bonus
+    share = bonus / (abs(values["train/q_mean"]) + bonus)
+    np.testing.assert_allclose(values["entropy/share_of_soft_value"], share, rtol=1e-5)
 
 
 def _one_step_on_the_host():

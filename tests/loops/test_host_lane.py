@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 
+from entropax import A2C, Dense, TanhGaussian, Training
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
 from entropax.loops.host_seed import HostSeed
@@ -45,6 +46,37 @@ def test_update_that_starts_before_its_rounds_steps_gives_the_same_run(small, lo
     jax.tree.map(np.testing.assert_array_equal, early.actor(), late.actor())
     for one, other in zip(early.workers, late.workers, strict=True):
         np.testing.assert_array_equal(one.replay.rows, other.replay.rows)
+
+
+def test_an_update_s_key_is_none_that_the_networks_were_drawn_by(monkeypatch):
+    drawn, updated = [], []
+    init, update = A2C.init, A2C.update
+
+    def noting(into, key):
+        jax.debug.callback(
+            lambda data: into.extend(map(tuple, np.asarray(data).reshape(-1, 2))), jax.random.key_data(key)
+        )
+
+    def noted_init(self, spec, *, key):
+        noting(drawn, jax.random.split(key))
+        return init(self, spec, key=key)
+
+    def noted_update(self, *arguments, key):
+        noting(updated, key)
+        return update(self, *arguments, key=key)
+
+    monkeypatch.setattr(A2C, "init", noted_init)
+    monkeypatch.setattr(A2C, "update", noted_update)
+    environments = [build("Pendulum-v1", 1) for _ in range(2)]
+    a2c = A2C(torso=Dense((8,)), policy=TanhGaussian(Dense((8,))))
+    training = Training(steps=20, warmup=0)
+    lane = HostLane(a2c, environments[:1], environments[1], training, (0,), jax.local_devices()[0])
+    lane.advance(3)
+    lane.collect()
+    jax.effects_barrier()
+    lane.close()
+    assert (len(set(drawn)), len(set(updated))) == (2, 3)
+    assert not set(drawn) & set(updated)
 
 
 def test_a_draw_that_counted_on_a_step_which_was_not_stored_is_made_anew(loop, monkeypatch):

@@ -1,11 +1,27 @@
 """The pure loop: it runs under jit and vmap, and cutting it in two changes no bit."""
 
+import dataclasses
+
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from entropax import Training, begin, chunk, make, train, warm_up
+from entropax import (
+    A2C,
+    PI,
+    Guard,
+    LinearToZero,
+    Orthogonal,
+    TanhGaussian,
+    Training,
+    begin,
+    chunk,
+    make,
+    train,
+    warm_up,
+)
 
 TRAINING = Training(steps=240, num_envs=2, warmup=40, train_every=2, updates=2, capacity=200, log_every=100)
 
@@ -74,3 +90,23 @@ def test_train_runs_under_jit_and_vmap_over_keys_and_settings(small, environment
     assert losses[0, 0] != losses[1, 0]
     again, _ = run(algorithms, keys)
     _same(carry, again)
+
+
+def test_a_chunk_that_ends_after_the_run_has_no_learning_rate_left(environment):
+    small, policy = Orthogonal((8,)), TanhGaussian(Orthogonal((8,), 0.01))
+    a2c = A2C(num_steps=4, torso=small, policy=policy, annealing=LinearToZero())
+    training = Training(steps=40, warmup=0)
+    start = begin(a2c, environment, training, key=jax.random.key(0))
+    ended = eqx.tree_at(lambda carry: carry.rounds, start, jnp.int32(training.fed_by(a2c.data()).rounds))
+    beyond, _ = jax.jit(lambda carry: chunk(a2c, carry, environment, training, 3))(ended)
+    assert int(beyond.learner.updates) == 3
+    _same(ended.learner.networks, beyond.learner.networks)
+
+
+def test_no_array_is_two_leaves_of_a_fresh_carry(small):
+    """It could not be donated; the maze shows its own position, and the guard begins with zeros throughout."""
+    guarded = dataclasses.replace(small, temperature=PI(target_entropy=Guard()))
+    carry = begin(guarded, make("entropax/DeceptiveMaze-v0"), TRAINING, key=jax.random.key(0))
+    plain = [leaf for leaf in jax.tree.leaves(carry) if leaf is not carry.key]
+    places = [leaf.unsafe_buffer_pointer() for leaf in plain]
+    assert len(set(places)) == len(places) > 40

@@ -70,7 +70,7 @@ def derive(columns: Mapping[str, Column], library: Library, known: Known) -> Der
     if all(name in found for name in ("train/ent_coef", "entropy/nats", "train/q_mean")):
         steps, alpha, nats, q = common(found["train/ent_coef"], found["entropy/nats"], found["train/q_mean"])
         with np.errstate(invalid="ignore"):  # 0 of 0 has no share
-            _add(found, "entropy/share_of_soft_value", steps, share_of_soft_value(alpha, nats, q))
+            _add(found, "entropy/share_of_soft_value", steps, share_of_soft_value(alpha * nats, q))
     return Derived(found, tuple(notes))
 
 

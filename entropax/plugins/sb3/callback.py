@@ -170,7 +170,7 @@ class EntropyCallback(BaseCallback):
         )
         steps = max(self.alpha.updates(self._reader) - self._row_updates, 1)
         moved = math.log(alpha / self._row_alpha) / steps if min(alpha, self._row_alpha) > 0 else math.nan
-        share = share_of_soft_value(alpha, float(found["entropy/nats"]), q)
+        share = share_of_soft_value(alpha * float(found["entropy/nats"]), q)
         more = {"train/ent_coef": alpha, "train/ent_coef_step": moved, "train/q_mean": q}
         values = {**found, **more, "entropy/share_of_soft_value": share}
         return {name: np.asarray(value, np.float64) for name, value in values.items()}
