@@ -155,7 +155,7 @@ def require_vocabulary(controller: Any, size: int) -> None:
         )
 
 
-def require_fit(method: AbstractMethod, controller: Any, settings: dict[str, Any]) -> None:
+def require_fit(method: Any, controller: Any, settings: dict[str, Any]) -> None:
     """Checks the settings of a GRPOConfig.
 
     Warns of a version of TRL that was not tested, and of a method that changes nothing with these settings.
