@@ -32,6 +32,8 @@ class Diagnose:
     """Number of action dimensions, where --env is not given."""
     target: float | None = None
     """Target entropy as the other library was given it, in nats (of tokens: a token); else that library's default."""
+    vocabulary: int | None = None
+    """Tokens that a language model chooses from, the its output layer; else config.json.s beside the log."""
     json: bool = False
     """Print JSON instead of text."""
 
@@ -92,16 +94,20 @@ def _known(flags: Diagnose) -> Known:
     """What the flags say of the run; the environment says more than its number of dimensions."""
     if flags.action_dimensions is not None and flags.action_dimensions < 1:
         raise EntropaxError(f"--action-dimensions is {flags.action_dimensions}: an action has 1 or more.")
+    if flags.vocabulary is not None and flags.vocabulary < 2:
+        raise EntropaxError(f"--vocabulary is {flags.vocabulary}: a model chooses from 2 tokens or more.")
     target = math.nan if flags.target is None else flags.target
+    vocabulary = math.nan if flags.vocabulary is None else flags.vocabulary
     from entropax.cli.baselines import known_of
 
     if flags.env is None:
         dimensions = math.nan if flags.action_dimensions is None else flags.action_dimensions
-        return Known(action_dimensions=dimensions, target=target, baselines=_own_baselines(flags.runs))
+        baselines = _own_baselines(flags.runs)
+        return Known(action_dimensions=dimensions, target=target, vocabulary=vocabulary, baselines=baselines)
     known = known_of(flags.env)
     if flags.action_dimensions not in (None, known.action_dimensions):
         raise EntropaxError(
             f"--action-dimensions is {flags.action_dimensions}, but {flags.env} has {known.action_dimensions:g}. "
             "Give one of the two flags."
         )
-    return dataclasses.replace(known, target=target)
+    return dataclasses.replace(known, target=target, vocabulary=vocabulary)

@@ -106,10 +106,10 @@ class Controller:
             mean_reward: of the batch; the `Guard` rule sees its exponential mean.
 
         Raises:
-            EntropaxError: one of them is NaN, infinite or out of its range.
+            EntropaxError: one of them is NaN, infinite or out of its range, or the entropy is not one number.
         """
         # Rounded as the law will see it, so that the side draws its line at the very same entropy.
-        entropy = np.float32(self._entropy(float(entropy)))
+        entropy = np.float32(self._entropy(_scalar(entropy)))
         if not 0 <= share <= 1:
             raise EntropaxError(f"Controller: share is of the run that is done, in [0, 1], got {share}.")
         mean = _mean_reward(state.mean_reward, mean_reward)
@@ -198,6 +198,16 @@ def _require_within(law: AbstractTemperature, side: AbstractSide, actuator: Abst
             f"{actuator.low:g} and {actuator.high:g}. Alpha is in the knob's unit: narrow the law, or widen the "
             "actuator."
         )
+
+
+def _scalar(entropy: Any) -> float:
+    """A number of any library as a float. Raises EntropaxError where it is not one number."""
+    try:
+        return float(entropy)
+    except (TypeError, ValueError) as error:
+        raise EntropaxError(
+            f"Controller: entropy is the mean over the batch's tokens, one number, got {entropy!r}. Take the mean."
+        ) from error
 
 
 def _mean_reward(mean: float, newest: float | None) -> float:

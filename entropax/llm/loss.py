@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import array_api_compat
+from jax.core import Tracer
 from jaxtyping import Bool, Float
 
 from entropax.errors import EntropaxError
 from entropax.llm.method import Weights
 from entropax.llm.select import number
-from entropax.llm.tokens import detached
+from entropax.llm.tokens import detached, require_same_shape
 
 Aggregate = Callable[[Float[Any, "batch token"], Bool[Any, "batch token"]], Float[Any, ""]]
 """Makes one number of the tokens' values."""
@@ -66,6 +67,9 @@ def loss(
         weights: from a method.
         aggregate: `token_mean`, `sequence_mean` or `constant_length(n)`.
 
+    Raises:
+        EntropaxError: shapes differ, or the weights have an entropy term and there is no entropy.
+
     Example:
         >>> import numpy as np
         >>> ones = np.ones((1, 2))
@@ -73,6 +77,13 @@ def loss(
         1.5
     """
     xp = array_api_compat.array_namespace(log_prob)
+    given = {"mask": mask, "weights.w": weights.w, "weights.c": weights.c}
+    require_same_shape("log_prob", log_prob, given | ({} if entropy is None else {"entropy": entropy}))
+    if entropy is None and not isinstance(weights.c, Tracer) and bool(xp.any(weights.c != 0)):
+        raise EntropaxError(
+            "The weights have an entropy term, c, but loss is given no entropy, so the term would do nothing. Pass the "
+            "entropy with its gradient, or take ScoreBonus, which needs none."
+        )
     mask = xp.astype(mask, xp.bool)
     zeros = xp.zeros_like(log_prob)
     # `where` on the argument too: padding may be -inf, and 0 times that would be NaN in value and gradient.

@@ -2,11 +2,13 @@
 
 import abc
 import enum
+import math
 from typing import Any, NamedTuple
 
 import array_api_compat
 from jaxtyping import Float
 
+from entropax.errors import EntropaxError
 from entropax.llm.reduce import AbstractReducer, ThisBatch
 from entropax.llm.tokens import Tokens, tokens
 
@@ -85,10 +87,17 @@ def begin(method: AbstractMethod) -> State:
 def advance(state: State, entropy: Any) -> State:
     """The state after one more optimiser step, whose batch had this mean entropy in nats a token.
 
+    Raises:
+        EntropaxError: the entropy is NaN or infinite, where it is a Python float.
+
     Example:
         >>> advance(advance(State(0.0, float("nan"), {}), 2.0), 1.0)
         State(updates=2.0, mean_entropy=1.5, knobs={})
     """
+    if isinstance(entropy, float) and not math.isfinite(entropy):
+        raise EntropaxError(
+            f"advance: the mean entropy is {entropy}, which would stay in the mean for good. Skip such a batch."
+        )
     mean = entropy if isinstance(state.updates, float) and state.updates == 0 else _mean(state, entropy)
     return State(state.updates + 1, mean, state.knobs)
 

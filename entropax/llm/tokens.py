@@ -1,5 +1,6 @@
 """What a method sees: the tokens of a batch of completions, in any array library that follows the array API."""
 
+import math
 from typing import Any, NamedTuple
 
 import array_api_compat
@@ -62,7 +63,8 @@ def tokens(
             are none to look at.
 
     Raises:
-        EntropaxError: shapes that differ, no token at all, or a number that is not finite.
+        EntropaxError: arrays of several libraries, shapes that differ, no token at all, a number that is not finite, or
+            log-probabilities so far apart that their ratio is not.
 
     Example:
         >>> import numpy as np
@@ -70,27 +72,26 @@ def tokens(
         >>> tokens(logs, logs, np.asarray([1.0]), np.asarray([[1, 0]])).advantages.tolist()
         [[1.0, 0.0]]
     """
-    xp = array_api_compat.array_namespace(log_prob)
-    advantages = advantages[:, None] if advantages.ndim == 1 else advantages
-    shapes = {
-        "old_log_prob": old_log_prob.shape,
-        "mask": mask.shape,
-        "advantages": (advantages.shape[0], log_prob.shape[-1] if advantages.shape[-1] == 1 else advantages.shape[-1]),
-    } | ({} if entropy is None else {"entropy": entropy.shape})
-    for name, shape in shapes.items():
-        if log_prob.ndim != 2 or tuple(shape) != tuple(log_prob.shape):
-            raise EntropaxError(
-                f"log_prob is {tuple(log_prob.shape)}, but {name} is {tuple(shape)}. All are [batch, token], of the "
-                "completion alone without its prompt; advantages may be [batch]."
-            )
-    valid = xp.astype(mask, xp.bool)
-    advantages = xp.broadcast_to(xp.astype(advantages, log_prob.dtype), log_prob.shape)
-    given = {"log_prob": log_prob, "old_log_prob": old_log_prob, "advantages": advantages}
+    given = {"log_prob": log_prob, "old_log_prob": old_log_prob, "advantages": advantages, "mask": mask}
     given |= {} if entropy is None else {"entropy": entropy}
-    if checked and not isinstance(log_prob, Tracer):
-        _require_sound(xp, given, valid)
-    clean = {name: xp.where(valid, detached(values), xp.zeros_like(log_prob)) for name, values in given.items()}
-    return Tokens(mask=valid, **({"entropy": None} | clean))
+    xp = _one_library(given)
+    _require_shapes(given)
+    if not xp.isdtype(log_prob.dtype, "real floating"):
+        raise EntropaxError(f"log_prob is of type {log_prob.dtype}. Give log-probabilities in nats, as floats.")
+    traced = isinstance(log_prob, Tracer)
+    if checked and not traced and xp.isdtype(mask.dtype, "real floating") and bool(xp.any(xp.isnan(mask))):
+        raise EntropaxError("The mask has NaN in it, which selects and does not. Give it as booleans or integers.")
+    valid = xp.astype(mask, xp.bool)
+    advantages = advantages[:, None] if advantages.ndim == 1 else advantages
+    values = given | {"advantages": xp.broadcast_to(xp.astype(advantages, log_prob.dtype), log_prob.shape)}
+    del values["mask"]
+    if checked and not traced:
+        _require_sound(xp, values, valid)
+    clean = {name: xp.where(valid, detached(each), xp.zeros_like(log_prob)) for name, each in values.items()}
+    batch = Tokens(mask=valid, **({"entropy": None} | clean))
+    if checked and not traced:
+        _require_ratios(batch)
+    return batch
 
 
 def detached(values: Any) -> Any:
@@ -98,6 +99,59 @@ def detached(values: Any) -> Any:
     if array_api_compat.is_torch_array(values):
         return values.detach()
     return jax.lax.stop_gradient(values) if array_api_compat.is_jax_array(values) else values
+
+
+def require_same_shape(name: str, values: Any, others: dict[str, Any]) -> None:
+    """Raises EntropaxError where one of some arrays has another shape than the one of this name."""
+    for other, array in others.items():
+        if tuple(array.shape) != tuple(values.shape):
+            raise EntropaxError(
+                f"{name} is {tuple(values.shape)}, but {other} is {tuple(array.shape)}. Both need the same shape."
+            )
+
+
+def _one_library(given: dict[str, Any]) -> Arrays:
+    """The library of all arrays. Raises EntropaxError where one is of another, or no array."""
+    try:
+        # One by one first: `array_namespace` passes over what is no array where there is one beside it.
+        for values in given.values():
+            array_api_compat.array_namespace(values)
+        return array_api_compat.array_namespace(*given.values())
+    except TypeError as error:
+        kinds = {"builtins": "Python", "jaxlib": "jax"}
+        modules = {name: type(values).__module__.split(".")[0] for name, values in given.items()}
+        named = ", ".join(f"{name} of {kinds.get(module, module)}" for name, module in modules.items())
+        raise EntropaxError(f"All arrays must be of one library, but here are {named}. Convert them to one.") from error
+
+
+def _require_shapes(given: dict[str, Any]) -> None:
+    """Raises EntropaxError unless all are [batch, token], or advantages [batch] or [batch, 1]."""
+    shapes = {name: tuple(values.shape) for name, values in given.items()}
+    wanted = shapes["log_prob"]
+    if len(wanted) != 2:
+        raise EntropaxError(
+            f"log_prob is {wanted}, but must be [batch, token]: of the tokens that were drawn, not of the whole "
+            "vocabulary, and one row a completion."
+        )
+    for name, shape in shapes.items():
+        short = name == "advantages" and shape in (wanted[:1], (wanted[0], 1))
+        if shape != wanted and not short:
+            raise EntropaxError(
+                f"log_prob is {wanted}, but {name} is {shape}. All are [batch, token], of the completion alone without "
+                "its prompt; advantages may be [batch]."
+            )
+
+
+def _require_ratios(batch: Tokens) -> None:
+    """Raises EntropaxError where pi / pi_old is too large for a float."""
+    xp = batch.xp
+    largest = math.log(float(xp.finfo(batch.log_prob.dtype).max))
+    lost = int(xp.sum(xp.astype(batch.log_ratio > largest, xp.int32)))
+    if lost:
+        raise EntropaxError(
+            f"log_prob exceeds old_log_prob by up to {float(xp.max(batch.log_ratio)):.4g} nats, so at {lost} tokens "
+            "their ratio is infinite. Are both of the same tokens, in the same order, and is old_log_prob in nats?"
+        )
 
 
 def _require_sound(xp: Arrays, given: dict[str, Any], mask: Any) -> None:
@@ -111,7 +165,11 @@ def _require_sound(xp: Arrays, given: dict[str, Any], mask: Any) -> None:
     for name, values in given.items():
         bad = int(xp.sum(xp.astype(mask & ~xp.isfinite(values), xp.int32)))
         if bad:
+            cause = (
+                "a reward that is NaN, or a division by a spread of 0."
+                if name == "advantages"
+                else "a logit of -inf at a token that was drawn (top-k or a mask at scoring only), or diverged weights."
+            )
             raise EntropaxError(
-                f"{name} is NaN or infinite at {bad} of {count} tokens. Skip the batch and look for its cause: a "
-                "logit of -inf at a token that was drawn (top-k or a mask at scoring only), or weights that diverged."
+                f"{name} is NaN or infinite at {bad} of {count} tokens. Skip the batch and look for its cause: {cause}"
             )

@@ -45,6 +45,7 @@ from entropax.llm import (
     tokens,
 )
 from entropax.llm.diagnosis.measures import measures
+from entropax.llm.tokens import require_same_shape
 from entropax.plugins.recent import Recent
 from entropax.plugins.versions import warn_untested
 
@@ -107,13 +108,15 @@ class PolicyLoss:
             self._tell("a micro-batch has no token to learn from, and so no gradient.")
         if any(width != _WIDTH for width in (config.clip_ratio, config.clip_ratio_low, config.clip_ratio_high)):
             self._tell(f"clip_ratio, clip_ratio_low and clip_ratio_high have no effect; the method is {self.method}.")
+        if config.entropy_coeff != 0 and "score_bonus" in self.method.knobs:
+            self._tell(f"verl adds a bonus of its own, entropy_coeff={config.entropy_coeff}, to that of {self.method}.")
         weights = self._weights(batch, config)
         self._state = self._state._replace(updates=self._state.updates + 1)
         # exp(0), whose gradient is that of log_prob; padding may be infinite.
         one = torch.exp(torch.where(batch.mask, log_prob - log_prob.detach(), 0.0))
         surrogate = -one * weights.w
         if rollout_is_weights is not None:
-            surrogate = surrogate * rollout_is_weights
+            surrogate = surrogate * self._sound(rollout_is_weights, batch)
         loss = agg_loss(
             loss_mat=surrogate, loss_mask=response_mask, loss_agg_mode=loss_agg_mode, **config.global_batch_info
         )
@@ -131,6 +134,17 @@ class PolicyLoss:
             self._tell(f"under {config.strategy} each process selects from its own tokens.")
         size = config.global_batch_info.get("batch_num_tokens")
         return self._recent.weights(self.method, batch, self._state, None if size is None else int(size), together)
+
+    def _sound(self, rollout_is_weights: Any, batch: Tokens) -> Any:
+        """The weights, 0 where there is no token. Raises EntropaxError for another shape, and what is not finite."""
+        require_same_shape("log_prob", batch.log_prob, {"rollout_is_weights": rollout_is_weights})
+        clean = torch.where(batch.mask, rollout_is_weights, 0.0)
+        if not bool(clean.isfinite().all()):
+            raise EntropaxError(
+                f"{self._name}: rollout_is_weights is NaN or infinite at a token. Look at the sampler's "
+                "log-probabilities, or set algorithm.rollout_correction.rollout_is=null."
+            )
+        return clean
 
     def _tell(self, what: str) -> None:
         """Warns of something, once."""
@@ -159,12 +173,24 @@ def read_settings(text: str) -> dict[str, AbstractMethod]:
         unknown = sorted(set(given) - set(METHODS))
         if unknown:
             raise EntropaxError(f"{ENVIRONMENT}: there is no {', '.join(unknown)}. Names are {', '.join(METHODS)}.")
+        parts = [
+            f"{name}.{field}" for name, fields in given.items() for field, value in fields.items() if _no_number(value)
+        ]
+        if parts:
+            raise EntropaxError(
+                f"{ENVIRONMENT}: {', '.join(parts)} is no number, and other parts cannot be told in JSON. Leave it "
+                "out, or call entropax.plugins.verl.register(name, method) in code that every worker runs."
+            )
         return {name: method(**given.get(name, {})) for name, method in METHODS.items()}
     except (json.JSONDecodeError, TypeError, AttributeError) as error:
         raise EntropaxError(
             f'{ENVIRONMENT} is no JSON object of names and their settings: {error}. An example: {{"entropax_kl_cov": '
             '{"fraction": 0.002}}.'
         ) from error
+
+
+def _no_number(value: Any) -> bool:
+    return isinstance(value, bool) or not isinstance(value, int | float)
 
 
 def _register_all() -> None:

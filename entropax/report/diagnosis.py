@@ -15,9 +15,9 @@ from entropax.report.explain import explain
 from entropax.report.read import read_run
 
 _OF_TOKENS = (
-    f"The actions are tokens: the {len(RULES)} rules about dimensions of actions, critics and episodes are not asked, "
-    "and the largest entropy, the log of the vocabulary's size, is not known."
+    f"The actions are tokens: the {len(RULES)} rules about dimensions of actions, critics and episodes are not asked."
 )
+_NO_VOCABULARY = "The largest entropy, the log of the vocabulary's size, is not known. Pass --vocabulary."
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ def diagnose(
         judged = verdict(log.series, log.facts, TOKEN_RULES if log.library.of_tokens else RULES)
         seeds = zip(log.facts.seeds, log.sources, strict=True)
         notes = tuple(f"Seed {seed}: {source}" for seed, source in seeds) if len(log.sources) > 1 else ()
-        notes += (_OF_TOKENS,) * log.library.of_tokens
+        if log.library.of_tokens:
+            notes += (_OF_TOKENS,) + (_NO_VOCABULARY,) * ("entropax/vocabulary" not in log.series)
         found.append(Diagnosis(name, log.library.name, log.series, log.facts, judged, notes + log.notes))
     return found
 

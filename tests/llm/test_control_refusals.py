@@ -51,6 +51,7 @@ def update(entropy=0.3, share=0.0, mean_reward=None):
         pytest.param(lambda: build(Guard(Nats(1.0), Nats(5.0))), ("log 100",), id="a guard to above log n"),
         pytest.param(lambda: build(PerDimension()), ("100 categories", "Use Nats"), id="a rule for boxes"),
         pytest.param(lambda: Controller(PI(band=BAND), BonusCoefficient(), 100), ("begins at alpha 1",), id="default"),
+        pytest.param(lambda: update(entropy=[1.0, 2.0]), ("one number", "Take the mean"), id="entropies"),
         pytest.param(lambda: build(vocabulary=1), ("vocabulary", "at least 2"), id="one token"),
         pytest.param(lambda: Nats(0.0), ("above 0",), id="no entropy"),
         pytest.param(lambda: Nats(math.nan), ("finite",), id="nan"),

@@ -59,6 +59,12 @@ def test_a_knob_of_0_is_named(method, knob):
     assert "let a controller move it" in why
 
 
+def test_a_knob_of_0_that_a_controller_moves_is_no_fault():
+    assert inert(EntropyBonus(Clip(), 0.0), "bonus") is None
+    assert inert(CEGPPO(negative=0.0), "negative") is not None
+    warn_if_inert(ScoreBonus(Clip(), 0.0), "score_bonus")
+
+
 def test_a_method_of_somebody_else_is_tried_too():
     @dataclass(frozen=True)
     class Doubled(AbstractMethod):

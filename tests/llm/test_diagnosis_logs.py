@@ -173,6 +173,34 @@ def test_every_measure_has_a_row_with_formula_and_unit():
     assert [name for name, cells in rows.items() if not (cells[2].strip() and cells[3].strip())] == []
 
 
+@pytest.mark.parametrize("config", [{"vocab_size": 10}, {"text_config": {"vocab_size": 10}}], ids=["text", "several"])
+def test_the_vocabulary_is_found_beside_a_checkpoint(tmp_path, config):
+    folder = tmp_path / "run" / "checkpoint-120"
+    shutil.copytree(HERE / "trl_chance", folder)
+    (folder / "config.json").write_text(json.dumps(config))
+    log = read(tmp_path / "run")
+    assert set(log.series["entropax/vocabulary"].values.ravel()) == {10}
+    assert any("10 tokens, as config.json" in note for note in log.notes)
+    assert set(read(tmp_path / "run", vocabulary=12).series["entropax/vocabulary"].values.ravel()) == {12}
+
+
+@pytest.mark.parametrize("config", ["{", "[]", "{}", '{"vocab_size": "ten"}'])
+def test_a_configuration_without_a_vocabulary_says_nothing(tmp_path, config):
+    shutil.copytree(HERE / "trl_chance", tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text(config)
+    assert "entropax/vocabulary" not in read(tmp_path / "run").series
+
+
+def test_a_sum_that_verl_calls_an_entropy_is_seen_with_the_vocabulary(capsys, tmp_path):
+    rows = [verl_row(at, **{"actor/entropy": 300.0 - at}) for at in range(ROWS)]
+    path = write_lines(tmp_path / "log.jsonl", rows)
+    assert "token-entropy-impossible |" not in ended(capsys, path)[1]
+    _, out, _ = ended(capsys, path, "--vocabulary", "151936")
+    assert "WARNING token-entropy-impossible |" in out and "loss_agg_mode=token-mean" in out
+    code, _, said = ended(capsys, path, "--vocabulary", "1")
+    assert code == 2 and "2 tokens or more" in said
+
+
 def test_the_page_s_example_is_what_the_command_prints(capsys, monkeypatch, tmp_path):
     shown = re.search(r"```\n\$ entropax diagnose ([^\n]*)\n(.*?)```", PAGE, re.DOTALL)
     assert shown is not None

@@ -226,6 +226,36 @@ def test_a_seed_that_lacks_what_the_other_one_logged_is_judged_by_the_rest():
     assert found["inert-method"] == (0,)
 
 
+@pytest.mark.parametrize(
+    ("end", "start", "words", "speaks"),
+    [(2.29, 1.9, 10, True), (2.2, 1.9, 10, False), (2.29, 1.9, None, False), (2.3, 2.25, 10, False)],
+    ids=["chance", "on the way", "of a vocabulary unknown", "where it began"],
+)
+def test_a_small_vocabulary_explodes_before_its_entropy_doubles(end, start, words, speaks):
+    """The way from 1.9 to log 10 = 2.303 is 0.403; nine tenths of it end at 2.262."""
+    known = {} if words is None else {"vocabulary": words}
+    found = spoken(run(np.where(T < 0.3, start, end), FLAT, **known))
+    assert ("token-explosion" in found) == speaks
+    if speaks:
+        assert "close to that of chance" in found["token-explosion"].explanation
+
+
+def test_more_entropy_than_the_vocabulary_has_is_none():
+    found = spoken(run(250.0 + 100 * T, FLAT, vocabulary=151_936))
+    assert set(found) == {"token-entropy-impossible"}
+    assert found["token-entropy-impossible"].numbers["largest possible (nats per token)"] == pytest.approx(
+        11.931, abs=1e-3
+    )
+    assert "token-entropy-impossible" not in spoken(run(11.94, FLAT, vocabulary=151_936))
+
+
+def test_a_target_out_of_reach_is_no_matter_of_a_larger_coefficient():
+    log = run(2.2, FLAT, target=2.31, knob=0.01 * (1 + T), vocabulary=10)
+    assert set(spoken(log)) == {"token-target-unreachable"}
+    assert spoken(log)["token-target-unreachable"].severity is Severity.CRITICAL
+    assert "token-target-unreachable" not in spoken(run(2.2, FLAT, target=2.29, vocabulary=10))
+
+
 def test_every_rule_has_its_own_id_and_silences_only_later_ones():
     ids = [rule.id for rule in RULES]
     assert len({*ids, *(rule.id for rule in RULES_OF_ACTIONS)}) == len(RULES) + len(RULES_OF_ACTIONS)

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("trl", reason="TRL is not installed here: make test-llm")
 
 import torch
+from accelerate import Accelerator
 
 from entropax import EntropaxError
 from entropax.llm import (
@@ -22,6 +23,7 @@ from entropax.llm import (
     TwoSided,
 )
 from entropax.plugins.trl import EntropyGRPOTrainer
+from entropax.plugins.trl.steering import NoController, Steering
 from entropax.temperature import Clamp, Fixed, Nats, StepRule
 
 
@@ -145,4 +147,14 @@ def test_the_measures_are_logged(trained, settings):
     first, second = run.state.log_history[:2]
     assert first["entropax/off_policy_fraction"] == 0 and second["entropax/off_policy_fraction"] > 0.9
     assert math.isfinite(first["entropax/predicted_change"])
+    assert first["entropax/vocabulary"] == 10
     assert not any(name.startswith("clip_ratio") for name in first)
+
+
+def test_a_step_s_mean_entropy_is_exact_in_half_precision():
+    """1 nat in fifty micro-batches of 1,200 tokens and 3 in fifty; summed in bfloat16 their mean is 2.26."""
+    steering = Steering(Clip(), NoController())
+    mask = torch.ones(4, 300, dtype=torch.bool)
+    for nats in [1.0] * 50 + [3.0] * 50:
+        steering.saw(torch.full((4, 300), nats, dtype=torch.bfloat16), mask)
+    assert steering.step(Accelerator(cpu=True), 0.5, None)["entropax/entropy"] == 2.0

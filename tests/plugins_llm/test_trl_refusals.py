@@ -13,16 +13,19 @@ from entropax.llm import (
     AEPO,
     CEGPPO,
     CISPO,
+    BonusCoefficient,
     Clip,
     Controller,
     EntropyBonus,
     KLCov,
+    RepoBeta,
     SamplingTemperature,
     ScoreBonus,
     SettingWarning,
 )
 from entropax.plugins.trl import EmptyBatchWarning, EntropyGRPOTrainer, UntestedVersionWarning, fit, inputs
-from entropax.temperature import Fixed
+from entropax.plugins.trl.steering import NoController
+from entropax.temperature import Clamp, Fixed, Nats, StepRule
 
 OFF_POLICY = {"num_iterations": 2}
 
@@ -30,7 +33,10 @@ OFF_POLICY = {"num_iterations": 2}
 CLIP = Clip()
 
 
-def check(settings, method=CLIP, controller=None, **changed):
+NONE = NoController()
+
+
+def check(settings, method=CLIP, controller=NONE, **changed):
     """Whether a configuration fits."""
     fit.require_fit(method, controller, vars(settings(**changed)))
 
@@ -77,9 +83,9 @@ def test_a_method_with_rollouts_of_its_own_is_refused(settings):
 def test_vllm_s_correction_would_scale_an_entropy_term(settings):
     config = vars(settings()) | {"use_vllm": True}
     with pytest.raises(EntropaxError, match="ScoreBonus"):
-        fit.require_fit(EntropyBonus(), None, config)
-    fit.require_fit(EntropyBonus(), None, config | {"vllm_importance_sampling_correction": False})
-    fit.require_fit(ScoreBonus(), None, config)
+        fit.require_fit(EntropyBonus(), NONE, config)
+    fit.require_fit(EntropyBonus(), NONE, config | {"vllm_importance_sampling_correction": False})
+    fit.require_fit(ScoreBonus(), NONE, config)
 
 
 def test_a_sampling_temperature_needs_trl_s_own_generation_at_1(settings):
@@ -99,10 +105,53 @@ def test_a_method_that_does_nothing_on_policy_warns(settings, method):
     check(settings, method, steps_per_generation=2)
 
 
+def test_a_bonus_that_begins_at_0_warns_only_where_no_controller_moves_it(settings):
+    law = StepRule(0.1, dead_band=0.0, initial_alpha=1e-8, target_entropy=Nats(0.4), band=Clamp(1e-8, 5e-3))
+    check(settings, EntropyBonus(Clip(), 0.0), Controller(law, BonusCoefficient(), vocabulary=10))
+    with pytest.warns(SettingWarning, match="let a controller move it"):
+        check(settings, EntropyBonus(Clip(), 0.0))
+
+
 def test_a_version_that_was_not_tested_warns(settings, monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
     with pytest.warns(UntestedVersionWarning, match=r"TRL 99\.0"):
         check(settings)
+
+
+@pytest.mark.parametrize("method", [KLCov, "kl_cov"], ids=["a class", "a name"])
+def test_what_is_no_method_is_refused(settings, method):
+    with pytest.raises(EntropaxError, match="no method of entropax"):
+        check(settings, method)
+
+
+@pytest.mark.parametrize("controller", [None, Fixed(0.1), Controller], ids=["None", "a law", "a class"])
+def test_what_is_no_controller_is_refused(settings, controller):
+    with pytest.raises(EntropaxError, match="leave it out"):
+        check(settings, controller=controller)
+
+
+def test_a_configuration_of_another_trl_is_refused_in_a_sentence(settings):
+    fewer = {name: value for name, value in vars(settings()).items() if name not in ("delta", "epsilon_high")}
+    with pytest.raises(EntropaxError, match=r"has no delta, epsilon_high.*Install TRL"):
+        fit.require_fit(CLIP, NONE, fewer)
+
+
+def test_a_controller_of_another_vocabulary_is_refused(make_trainer, settings):
+    """Its bound on targets would be that of another model: 4 nats are within log 100, and beyond log 10."""
+    law = StepRule(0.1, dead_band=0.0, initial_alpha=1e-8, target_entropy=Nats(4.0), band=Clamp(1e-8, 5e-3))
+    controller = Controller(law, RepoBeta(), vocabulary=100)
+    with pytest.raises(EntropaxError, match=r"log 10 = 2\.3026 nats.*vocabulary=10"):
+        make_trainer(settings(), EntropyGRPOTrainer, method=ScoreBonus(), controller=controller)
+
+
+def test_a_loss_that_asks_for_no_log_probabilities_is_refused(make_trainer, settings, monkeypatch):
+    """As TRL before 0.20 has it: the method would do nothing, and nobody would see it."""
+    from trl import GRPOTrainer
+
+    trainer = make_trainer(settings(), EntropyGRPOTrainer, method=Clip())
+    monkeypatch.setattr(GRPOTrainer, "_compute_loss", lambda self, model, inputs: model.lm_head.weight.sum())
+    with pytest.raises(EntropaxError, match="would have done nothing"):
+        trainer.train()
 
 
 def micro(mask, log_prob=None, **changed):

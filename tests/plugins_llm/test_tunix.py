@@ -12,8 +12,9 @@ from tunix.rl import common, function_registry
 from tunix.rl.grpo.grpo_learner import GRPOConfig
 
 from entropax import EntropaxError
-from entropax.llm import CEGPPO, Clip, Corridor, EntropyBonus, KLCov
+from entropax.llm import CEGPPO, Clip, Corridor, EntropyBonus, KLCov, SettingWarning
 from entropax.plugins.tunix import register
+from entropax.plugins.versions import UntestedVersionWarning
 
 WORDS = 12
 
@@ -47,8 +48,10 @@ def example(**changed):
 
 def config(**changed):
     """Tunix's own, which lets a name of ours pass."""
+    more = {name: changed.pop(name) for name in ("epsilon_high", "epsilon_c") if name in changed}
     made = GRPOConfig(policy_loss_fn="ours", **{"beta": 0.0, "loss_agg_mode": "token-mean"} | changed)
     made.temperature = 1.0  # as its learner sets it
+    vars(made).update(more)  # as its configurations of other learners have them
     return made
 
 
@@ -113,6 +116,8 @@ def test_a_method_with_a_memory_or_a_selection_is_refused(method):
     [
         ({"loss_algo": "gspo-token"}, {}, r"GSPO\(\)"),
         ({"epsilon": 0.1}, {}, r"Clip\(lower"),
+        ({"epsilon_high": 0.28}, {}, r"epsilon_high is 0.28.*Clip\(lower"),
+        ({"epsilon_c": 3.0}, {}, r"epsilon_c is 3.0, .*Set it to None"),
         ({}, {"sampler_is_weights": jnp.ones((4, 5))}, "ScoreBonus"),
         ({}, {"old_per_token_logps": jnp.ones((4, 6))}, "old_log_prob"),
     ],
@@ -121,3 +126,39 @@ def test_what_would_be_wrong_is_refused(settings, batch, message):
     register("bonus", EntropyBonus(CEGPPO()))
     with pytest.raises(EntropaxError, match=message):
         gradient("bonus", example(**batch), config(**settings))
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"old_per_token_logps": jnp.full((4, 5), NAN)}, "NaN or infinite at 17 of 17 tokens"),
+        ({"advantages": jnp.asarray([NAN, 1.0, 1.0, 1.0])}, "NaN or infinite at 5 of 17 tokens"),
+        ({"completion_mask": jnp.zeros((4, 5), int)}, "no token to learn from"),
+    ],
+    ids=["log-probabilities", "advantages", "no token"],
+)
+def test_what_jit_cannot_raise_is_logged(caplog, changed, message):
+    register("ours", Clip())
+    caplog.clear()  # Tunix's own word on a name that is taken
+    gradient("ours", example(), config())
+    jax.effects_barrier()
+    assert not caplog.records
+    gradient("ours", example(**changed), config())
+    jax.effects_barrier()
+    assert message in caplog.text
+
+
+def test_a_method_that_does_nothing_warns():
+    """Tunix leaves the old log-probabilities out where num_iterations is 1."""
+    register("ours", CEGPPO())
+    with pytest.warns(SettingWarning, match="plain policy gradient"):
+        gradient("ours", example(old_per_token_logps=None), config())
+
+
+def test_a_version_that_was_not_tested_warns(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
+    with pytest.warns(UntestedVersionWarning, match=r"Tunix 99\.0"):
+        register("ours", Clip())

@@ -4,8 +4,10 @@ import importlib.metadata
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -16,8 +18,9 @@ from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY, get_policy_loss_fn
 from verl.workers.config import ActorConfig
 
 from entropax import EntropaxError
-from entropax.llm import CEGPPO, Clip, KLCov, ScoreBonus, ThisBatch, TopEntropy, begin, tokens
+from entropax.llm import CEGPPO, Clip, KLCov, ScoreBonus, SettingWarning, ThisBatch, TopEntropy, begin, tokens
 from entropax.plugins import verl as plugin
+from entropax.plugins.versions import UntestedVersionWarning
 
 MODES = ["token-mean", "token-sum", "seq-mean-token-sum", "seq-mean-token-mean", "seq-mean-token-sum-norm"]
 
@@ -70,7 +73,17 @@ def test_a_wrong_setting_is_logged_as_an_error_though_verl_passes_over_it():
 
 
 @pytest.mark.parametrize(
-    "text", ["[]", '{"entropax_kl": {}}', '{"entropax_clip": {"width": 1}}', '{"entropax_clip": 1}']
+    "text",
+    [
+        "[]",
+        '{"entropax_kl": {}}',
+        '{"entropax_clip": {"width": 1}}',
+        '{"entropax_clip": 1}',
+        '{"entropax_clip": {"upper": "0.28"}}',
+        '{"entropax_clip_cov": {"bounds": {"lower": 0.98}}}',
+        '{"entropax_score_bonus": {"inner": "entropax_ce_gppo"}}',
+        '{"entropax_kl_cov": {"fraction": 20}}',
+    ],
 )
 def test_wrong_settings_are_refused(text):
     with pytest.raises(EntropaxError, match="ENTROPAX_VERL"):
@@ -167,6 +180,43 @@ def test_bad_input():
         loss(**given | {"log_prob": bad}, config=config())
     with pytest.raises(EntropaxError, match="advantages"):
         loss(**given | {"advantages": torch.zeros(6, 3)}, config=config())
+    with pytest.raises(EntropaxError, match=r"rollout_is_weights is \(6, 1\)"):
+        loss(**given, rollout_is_weights=torch.ones(6, 1), config=config())
+    with pytest.raises(EntropaxError, match="rollout_is_weights is NaN"):
+        loss(**given, rollout_is_weights=torch.full((6, 8), float("nan")), config=config())
+
+
+def test_the_page_s_argument_of_verl_s_command_reaches_the_processes_as_settings():
+    """Through verl's own configuration and its parser of arguments."""
+    from hydra import compose, initialize_config_module
+
+    page = (Path(__file__).parents[2] / "docs" / "llm.md").read_text("utf-8")
+    (argument,) = re.findall(r"^'(\+ray_kwargs.*)'$", page, re.MULTILINE)
+    with initialize_config_module("verl.trainer.config", version_base=None):
+        read = compose("ppo_trainer", [argument, "actor_rollout_ref.actor.policy_loss.loss_mode=entropax_kl_cov"])
+    assert read.actor_rollout_ref.actor.policy_loss.loss_mode in plugin.METHODS
+    settings = read.ray_kwargs.ray_init.runtime_env.env_vars.ENTROPAX_VERL
+    assert plugin.read_settings(settings)["entropax_kl_cov"] == KLCov(2e-4, 1.0)
+
+
+def test_fractions_that_look_like_percents_warn():
+    with pytest.warns(SettingWarning, match=r"20 % of all tokens.*not percents"):
+        plugin.read_settings('{"entropax_kl_cov": {"fraction": 0.2}}')
+
+
+def test_a_version_that_was_not_tested_warns(monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
+    monkeypatch.setattr(plugin, "register_policy_loss", lambda name: lambda function: function)
+    with pytest.warns(UntestedVersionWarning, match=r"verl 99\.0"):
+        plugin._register_all()
+
+
+def test_a_second_bonus_is_told(caplog):
+    made = config()
+    object.__setattr__(made, "entropy_coeff", 0.001)
+    with caplog.at_level(logging.WARNING):
+        plugin.PolicyLoss("mine", ScoreBonus())(**batch(), config=made)
+    assert "entropy_coeff=0.001" in caplog.text
 
 
 def test_a_micro_batch_without_a_token_has_no_gradient_and_is_told(caplog):

@@ -33,6 +33,8 @@ class Known:
     """Target entropy as the other library was given it, nats."""
     log_half_range: int | float = math.nan
     """Sum over the action dimensions of log((high − low) / 2): from nats in [-1, 1] to environment units."""
+    vocabulary: int | float = math.nan
+    """Tokens that a language model chooses from."""
     baselines: tuple[tuple[str, float], ...] = ()
     """Returns of policies that need no training, by name."""
 
@@ -75,10 +77,12 @@ def derive(columns: Mapping[str, Column], library: Library, known: Known) -> Der
 
 
 def derive_tokens(columns: Mapping[str, Column], library: Library, known: Known) -> Derived:
-    """Adds a run of tokens its target, if it was given, and its slack; says what a log without clipping means."""
+    """Adds a run of tokens its target, vocabulary and slack where known; says what a log without clipping means."""
     found, notes = dict(columns), list[str]()
     if "entropy/nats" in found:
         steps, nats = common(found["entropy/nats"])
+        if math.isfinite(known.vocabulary):
+            _add(found, "entropax/vocabulary", steps, np.full(len(steps), float(known.vocabulary)))
         if math.isfinite(known.target) and "entropy/target" not in found:
             _add(found, "entropy/target", steps, np.full(len(steps), known.target))
         if "entropy/target" in found:
@@ -178,7 +182,7 @@ def facts_of(
         columns: the same under ours.
     """
     if library.of_tokens:
-        # The widest policy has log n nats of n tokens in the vocabulary, which no log names.
+        # The widest policy has log n nats of n tokens; the rules find n in a series of its own where it is known.
         return Facts(seeds, 1, math.nan, baselines=dict(known.baselines), dialect=library.dialect)
     rates = [one["train/learning_rate"].values[-1] for one in logged if "train/learning_rate" in one]
     squashed = any("train/ent_coef" in one for one in columns)

@@ -26,6 +26,20 @@ def read_trainer_state(path: Path) -> Content:
     return _content(((row.get("step"), row) for row in history if isinstance(row, dict)), ())
 
 
+def vocabulary_beside(state: Path) -> int | None:
+    """The size of a model's vocabulary in the config.json that Transformers writes next to a trainer_state.json.
+
+    A model of several kinds of input has it in the part for text. None where there is no such file, or nothing in it.
+    """
+    try:
+        config = json.loads((state.parent / "config.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    parts = [config, config.get("text_config")] if isinstance(config, dict) else []
+    sizes = [part["vocab_size"] for part in parts if isinstance(part, dict) and "vocab_size" in part]
+    return next((size for size in sizes if isinstance(size, int) and size >= 2), None)
+
+
 def read_lines(path: Path) -> Content:
     """Reads verl's file logger: an object {"step": n, "data": {name: value}} a line; a torn last line is left out.
 

@@ -4,14 +4,14 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from entropax.diagnostics.readers.columns import Column, Content, joined
 from entropax.diagnostics.readers.derive import Known, derive, derive_tokens, facts_of
-from entropax.diagnostics.readers.lines import read_lines, read_trainer_state
+from entropax.diagnostics.readers.lines import read_lines, read_trainer_state, vocabulary_beside
 from entropax.diagnostics.readers.names import OF_TOKENS, OURS, Library, recognise
 from entropax.diagnostics.readers.table import read_table
 from entropax.diagnostics.readers.tensorboard import is_event_file, read_events
@@ -84,6 +84,9 @@ def read_log(paths: Sequence[Path], mapping: Mapping[str, str], known: Known) ->
     if not seeds:
         raise EntropaxError(_nothing_known(sources, names, notes))
     notes += [f"{source} has no known scalar and is left out." for source, _, _ in empty]
+    if library.of_tokens:
+        known, found = _with_vocabulary(known, [source for source, _, _ in seeds])
+        notes += found
     derived = [(derive_tokens if library.of_tokens else derive)(columns, library, known) for _, _, columns in seeds]
     numbers = _seed_numbers([source for source, _, _ in seeds])
     facts = facts_of(numbers, library, known, [raw for _, raw, _ in seeds], [one.columns for one in derived])
@@ -132,6 +135,16 @@ def _checkpoint(state: Path) -> int:
     """The number of the checkpoint that a file belongs to."""
     end = state.parent.name.rpartition("-")[2]
     return int(end) if end.isdecimal() else -1
+
+
+def _with_vocabulary(known: Known, sources: Sequence[Path]) -> tuple[Known, list[str]]:
+    """What is known, with the vocabulary that the models of all seeds have, if they are found beside the logs."""
+    files = [file for source in sources for file in ([source] if source.is_file() else _files(source))]
+    sizes = {vocabulary_beside(file) for file in files if file.name == STATE}
+    size = sizes.pop() if len(sizes) == 1 else None
+    if size is None or math.isfinite(known.vocabulary):
+        return known, []
+    return replace(known, vocabulary=size), [f"The vocabulary has {size} tokens, as config.json beside the log says."]
 
 
 def _content(source: Path, mapping: Mapping[str, str]) -> Content:

@@ -63,6 +63,7 @@ OF_TOKENS = frozenset(
         "entropax/selected_fraction",
         "entropax/selection_setting",
         "entropax/surprise",
+        "entropax/vocabulary",
     }
 )
 """Metrics of `docs/llm_diagnosis.md`, of runs whose actions are tokens."""

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from entropax.llm.tokens import require_same_shape
+
 
 class Agreement(NamedTuple):
     """How the change of entropy from row to row goes with the one predicted; NaN where a series does not vary."""
@@ -19,11 +21,15 @@ class Agreement(NamedTuple):
 def agreement(predicted: np.ndarray, entropy: np.ndarray) -> Agreement:
     """Compares predictions with what the entropy did until the next row, both `[rows]`, of consecutive rows.
 
+    Raises:
+        EntropaxError: they have different numbers of rows.
+
     Example:
         >>> found = agreement(np.asarray([-1.0, -2.0, 0.0]), np.asarray([3.0, 2.9, 2.7]))
         >>> round(found.correlation, 6), round(found.scale, 6), found.rows
         (1.0, 0.1, 2)
     """
+    require_same_shape("predicted", predicted, {"entropy": entropy})
     guess, change = np.asarray(predicted, float)[:-1], np.diff(np.asarray(entropy, float))
     varies = len(change) > 1 and np.ptp(guess) > 0 and np.ptp(change) > 0
     correlation = float(np.corrcoef(guess, change)[0, 1]) if varies else math.nan
@@ -47,7 +53,11 @@ def saturation(knob: np.ndarray, slack: np.ndarray, least: float, most: float) -
     """Reads a knob's rows `[rows]` against the entropy's slack H - target of the same rows, nats a token.
 
     An end that is not known (NaN) is taken to be where the knob went furthest, if it then stayed there.
+
+    Raises:
+        EntropaxError: they have different numbers of rows.
     """
+    require_same_shape("knob", knob, {"slack": slack})
     low = least if math.isfinite(least) else _resting(knob, float(np.min(knob, initial=math.inf)))
     high = most if math.isfinite(most) else _resting(knob, float(np.max(knob, initial=-math.inf)))
     near = 1e-6 * max(abs(low), abs(high)) if math.isfinite(low) and math.isfinite(high) else 1e-12

@@ -3,7 +3,11 @@
 from typing import Any
 
 import array_api_compat
+from jax.core import Tracer
 from jaxtyping import Float
+
+from entropax.errors import EntropaxError
+from entropax.llm.tokens import require_same_shape
 
 LIKELIEST = "entropax/likeliest_reward"
 
@@ -18,6 +22,9 @@ def likeliest_reward(log_prob: Float[Any, "prompt sample"], reward: Float[Any, "
         log_prob: of every sample under the policy that drew it, summed over its tokens, nats.
         reward: of every sample.
 
+    Raises:
+        EntropaxError: the shapes differ or have no two axes, or, but for `jax.jit`, a number is not finite.
+
     Example:
         >>> import numpy as np
         >>> logs, rewards = np.log([[0.5, 0.1, 0.1, 0.1]]), np.asarray([[1.0, 0.0, 0.0, -1.0]])
@@ -25,5 +32,12 @@ def likeliest_reward(log_prob: Float[Any, "prompt sample"], reward: Float[Any, "
         (1.0, 0.0)
     """
     xp = array_api_compat.array_namespace(log_prob, reward)
+    require_same_shape("log_prob", log_prob, {"reward": reward})
+    if log_prob.ndim != 2:
+        raise EntropaxError(f"likeliest_reward: log_prob is {tuple(log_prob.shape)}, not [prompt, sample]. Reshape it.")
+    if not isinstance(log_prob, Tracer) and not bool(xp.all(xp.isfinite(log_prob) & xp.isfinite(reward))):
+        raise EntropaxError(
+            "likeliest_reward: a log-probability or a reward is NaN or infinite. Leave out prompts with such samples."
+        )
     first = xp.astype(log_prob == xp.max(log_prob, axis=1, keepdims=True), reward.dtype)
     return xp.mean(xp.sum(first * reward, axis=1) / xp.sum(first, axis=1))

@@ -62,11 +62,15 @@ def plain_weights(method: AbstractMethod, batch: Tokens, state: State, over: Abs
     return other.weights(batch, state._replace(knobs=knobs), over)
 
 
-def inert(method: AbstractMethod) -> str | None:
+def inert(method: AbstractMethod, steered: str = "") -> str | None:
     """One sentence where a method changes no gradient when strictly on-policy; None where it does.
 
     It is found by trying: on a batch whose log-probabilities are those of the policy that drew it, the weights are
     compared with those of `Reinforce`, number by number.
+
+    Args:
+        method: which is tried.
+        steered: the knob that a controller moves, if one does; that it is 0 at first is then no fault.
 
     Example:
         >>> from entropax.llm import KLCov, ClipCov
@@ -74,6 +78,8 @@ def inert(method: AbstractMethod) -> str | None:
         (False, True)
     """
     name, state = type(method).__name__, begin(method)
+    if steered in state.knobs:
+        state = state._replace(knobs={**state.knobs, steered: state.knobs[steered] or 1.0})
     if Need.EXTRA_ROLLOUT in method.needs or not _same(method, Reinforce(), state, spread=0.0):
         return None
     moved = state._replace(knobs={knob: value or 1.0 for knob, value in state.knobs.items()})
@@ -88,14 +94,18 @@ def inert(method: AbstractMethod) -> str | None:
     )
 
 
-def warn_if_inert(method: AbstractMethod) -> None:
+def warn_if_inert(method: AbstractMethod, steered: str = "") -> None:
     """Warns that a method which is to act on the entropy will not, in a trainer that is strictly on-policy.
 
     `Reinforce` and a symmetric `Clip` promise nothing beyond the policy gradient and pass.
+
+    Args:
+        method: which is tried.
+        steered: the knob that a controller moves, if one does.
     """
-    why = inert(method) if plain(method) != method else None
+    why = inert(method, steered) if plain(method) != method else None
     if why is not None:
-        warnings.warn(why, SettingWarning, stacklevel=3)
+        warnings.warn(why, SettingWarning, stacklevel=2)
 
 
 def _same(one: AbstractMethod, other: AbstractMethod, state: State, spread: float) -> bool:

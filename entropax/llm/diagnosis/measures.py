@@ -28,7 +28,7 @@ from entropax.llm.method import AbstractMethod, State, Weights
 from entropax.llm.methods.covariance import ClipCov, KLCov
 from entropax.llm.reduce import AbstractReducer, ThisBatch
 from entropax.llm.select import covariance, mean, number
-from entropax.llm.tokens import Tokens
+from entropax.llm.tokens import Tokens, require_same_shape
 
 PREDICTED = "entropax/predicted_change"
 
@@ -40,12 +40,16 @@ def first_order_change(log_policy: Float[Any, "*state action"], logit_step: Floa
         log_policy: normalised over the last axis, finite, nats.
         logit_step: the change of the logits, in any constant offset.
 
+    Raises:
+        EntropaxError: the shapes differ.
+
     Example:
         >>> import numpy as np
         >>> policy = np.log(np.asarray([0.8, 0.2]))
         >>> bool(first_order_change(policy, np.asarray([0.1, 0.0])) < 0)
         True
     """
+    require_same_shape("log_policy", log_policy, {"logit_step": logit_step})
     xp = array_api_compat.array_namespace(log_policy)
     policy = xp.exp(log_policy)
     centred = log_policy - xp.sum(policy * log_policy, axis=-1, keepdims=True)
@@ -63,7 +67,11 @@ def scalars(
         state: the method's then.
         weights: of every token.
         over: what the batch is a part of.
+
+    Raises:
+        EntropaxError: the weights are of another shape.
     """
+    require_same_shape("log_prob", batch.log_prob, {"weights.w": weights.w, "weights.c": weights.c})
     xp, mask = batch.xp, batch.mask
 
     def share(of: Any) -> Any:

@@ -1,18 +1,30 @@
 """What of a GRPOConfig fits a method: TRL's own loss runs on, so what it would do beside the method must be right."""
 
 import importlib.metadata
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from entropax.errors import EntropaxError
 from entropax.llm import AbstractMethod, Controller, Need, SamplingTemperature
 from entropax.llm.diagnosis.liveness import warn_if_inert
+from entropax.plugins.trl.steering import AbstractPilot
 from entropax.plugins.versions import warn_untested
 
 TESTED = ("1.16.0", "1.16.0")
 """Oldest and newest version of TRL that the tests have run in."""
 AGGREGATES = ("grpo", "bnpo", "dr_grpo", "dapo")
 """Values of `loss_type` that differ only in how they aggregate tokens."""
+
+
+READ = frozenset(
+    {
+        *("beta", "delta", "epsilon", "epsilon_high", "gradient_accumulation_steps", "importance_sampling_level"),
+        *("loss_type", "num_iterations", "steps_per_generation", "temperature", "top_entropy_quantile", "use_vllm"),
+        "vllm_importance_sampling_correction",
+    }
+)
+"""Settings without which a configuration cannot be judged; others are looked at where there are such."""
 
 
 class Refusal(NamedTuple):
@@ -121,14 +133,44 @@ REFUSALS = (
 )
 
 
-def require_fit(method: AbstractMethod, controller: Any, settings: dict[str, Any]) -> None:
+def _require_parts(method: Any, controller: Any) -> None:
+    """Raises EntropaxError for what is no method or no controller."""
+    if not isinstance(method, AbstractMethod):
+        raise EntropaxError(
+            f"method is {method!r}, which is no method of entropax.llm. Make one, such as ScoreBonus() or Clip()."
+        )
+    if isinstance(controller, type) or not isinstance(controller, Controller | AbstractPilot):
+        raise EntropaxError(
+            f"controller is {controller!r}, which is no controller. Make one of a law and what it moves: "
+            "Controller(law, actuator, vocabulary); or leave it out."
+        )
+
+
+def require_vocabulary(controller: Any, size: int) -> None:
+    """Raises EntropaxError where a controller counts with another vocabulary than the model's output layer has."""
+    if isinstance(controller, Controller) and controller.vocabulary != size:
+        raise EntropaxError(
+            f"Controller: vocabulary is {controller.vocabulary}, but the model's output layer has {size} tokens, so "
+            f"entropies go up to log {size} = {math.log(size):.4f} nats a token. Make it vocabulary={size}."
+        )
+
+
+def require_fit(method: Any, controller: Any, settings: dict[str, Any]) -> None:
     """Checks the settings of a GRPOConfig.
 
     Warns of a version of TRL that was not tested, and of a method that changes nothing with these settings.
 
     Raises:
-        EntropaxError: they do not fit the method, or the controller.
+        EntropaxError: they do not fit the method, or the controller, or one of these is none.
     """
+    warn_untested("TRL", importlib.metadata.version("trl"), TESTED)
+    _require_parts(method, controller)
+    missing = sorted(READ - settings.keys())
+    if missing:
+        raise EntropaxError(
+            f"This GRPOConfig has no {', '.join(missing)}, so what it would do beside the method is not known. Install "
+            f"TRL {TESTED[1]}."
+        )
     for setting, wrong, why in REFUSALS:
         if wrong(settings, method):
             name = type(method).__name__
@@ -145,5 +187,4 @@ def require_fit(method: AbstractMethod, controller: Any, settings: dict[str, Any
                 "drawn elsewhere. Use RepoBeta() with ScoreBonus, or BonusCoefficient() with EntropyBonus."
             )
     if on_policy(settings):
-        warn_if_inert(method)
-    warn_untested("TRL", importlib.metadata.version("trl"), TESTED)
+        warn_if_inert(method, controller.actuator.knob if isinstance(controller, Controller) else "")

@@ -173,7 +173,8 @@ class Steering:
 
     def saw(self, entropy: Any, mask: Any) -> None:
         """Adds a micro-batch's entropies to those of the optimiser step under way."""
-        found = torch.stack([entropy.sum(), mask.sum()])
+        # In half precision a sum over a step's tokens would be off by more than a token.
+        found = torch.stack([entropy.float().sum(), mask.sum().float()])
         self._seen = found if self._seen is None else self._seen + found
 
     def step(self, accelerator: Any, share: float, mean_reward: float | None) -> dict[str, float]:

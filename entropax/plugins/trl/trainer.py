@@ -10,10 +10,12 @@ from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports,
 
 from entropax.errors import EntropaxError
 from entropax.llm import AbstractMethod, Controller, Need, ThisBatch, Tokens, Weights
+from entropax.llm.diagnosis.likeliest import LIKELIEST
 from entropax.llm.diagnosis.measures import measures
 from entropax.plugins.rows import select_over
-from entropax.plugins.trl.fit import require_fit
-from entropax.plugins.trl.inputs import micro_batch
+from entropax.plugins.trl.fit import TESTED, require_fit, require_vocabulary
+from entropax.plugins.trl.inputs import mask_of, micro_batch
+from entropax.plugins.trl.likeliest import PLACE, Answers
 from entropax.plugins.trl.steering import NoController, Steered, Steering, StepEnd
 from entropax.runs.atomic import write_json
 
@@ -63,22 +65,54 @@ class EntropyGRPOTrainer(GRPOTrainer):
             controller: an `entropax.llm.Controller`, updated once an optimiser step with that step's mean entropy.
             **keywords: as GRPOTrainer's.
         """
-        pilot = Steered(controller) if isinstance(controller, Controller) else controller
         require_fit(method, controller, vars(args))
+        pilot = Steered(controller) if isinstance(controller, Controller) else controller
         self.method = method
         self.steering = Steering(method, pilot)
         self._open: dict[str, Any] | None = None
         self._selected: tuple[int, list[Weights]] = (-1, [])
+        self._rewards: Any = None
+        self._answers: Answers | None = None
         GRPOTrainer.__init__(self, model, reward_funcs, args, *others, **keywords)
+        self._vocabulary = self.model.config.get_text_config().vocab_size
+        require_vocabulary(controller, self._vocabulary)
         self.add_callback(StepEnd(self._step_ended))
         self._set_temperature()
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         self._open = replaced = dict(inputs)
         loss = GRPOTrainer._compute_loss(self, model, replaced)
+        if self._open is not None:
+            raise EntropaxError(
+                "This TRL computes its loss without asking its trainer for log-probabilities, which is where Entropax "
+                f"gives it the method's weights: {type(self.method).__name__} would have done nothing. Install TRL "
+                f"{TESTED[1]}."
+            )
         for name in _CONSTANT:
             self._metrics["train" if self.model.training else "eval"].pop(name, None)
         return loss
+
+    def _calculate_rewards(self, *arguments: Any, **keywords: Any) -> Any:
+        each = GRPOTrainer._calculate_rewards(self, *arguments, **keywords)
+        total = (each * self.reward_weights.to(each.device)).nansum(dim=1)
+        self._rewards = torch.where(each.isnan().all(dim=1), torch.nan, total)
+        return each
+
+    def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        drawn = GRPOTrainer._generate_and_score_completions(self, inputs)
+        if self.model.training:
+            count = len(drawn["completion_ids"])
+            answers = Answers(self._rewards, self.num_generations, count)
+            old = drawn.get("old_per_token_logps")
+            if old is None:
+                # Log-probabilities come with the losses, before more is drawn and before the optimiser step ends.
+                self._end_answers()
+                drawn[PLACE] = torch.arange(count, device=drawn["completion_ids"].device)
+                self._answers = answers
+            else:
+                answers.scored(slice(None), old, mask_of(drawn))
+                self._log_likeliest(answers)
+        return drawn
 
     def _get_per_token_logps_and_entropies(self, model: Any, *arguments: Any, **keywords: Any) -> Any:
         answer = GRPOTrainer._get_per_token_logps_and_entropies(self, model, *arguments, **keywords)
@@ -95,6 +129,8 @@ class EntropyGRPOTrainer(GRPOTrainer):
         self._measure(batch, Weights(w, c))
         if self.model.training:
             self.steering.saw(batch.entropy, batch.mask)
+            if self._answers is not None:
+                self._answers.scored(inputs[PLACE], batch.old_log_prob, batch.mask)
         if Need.ENTROPY_GRADIENT in self.method.needs:
             if log_prob.requires_grad and not entropy.requires_grad:
                 raise EntropaxError(
@@ -134,12 +170,26 @@ class EntropyGRPOTrainer(GRPOTrainer):
 
     def _step_ended(self, share: float) -> None:
         """After an optimiser step: the controller's turn, and the metrics."""
+        self._end_answers()
         rewards = self._metrics["train"].get("reward")
+        self._metrics["train"]["entropax/vocabulary"].append(self._vocabulary)
         # Of a step that learns again from old completions, or whose rewards are all None, there is none.
         reward = rewards[-1] if rewards and math.isfinite(rewards[-1]) else None
         for name, value in self.steering.step(self.accelerator, share, reward).items():
             self._metrics["train"][name].append(value)
         self._set_temperature()
+
+    def _end_answers(self) -> None:
+        """Logs what has been drawn and scored since the last time."""
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            self._log_likeliest(answers)
+
+    def _log_likeliest(self, answers: Answers) -> None:
+        """Beside the mean reward of the same completions, in the same row of TRL's log."""
+        reward = answers.reward(self.accelerator)
+        if reward is not None:
+            self._metrics["train"][LIKELIEST].append(reward)
 
     def _set_temperature(self) -> None:
         """Draws the next completions at the controller's temperature, if it has one; they are scored at 1."""

@@ -11,7 +11,8 @@ from entropax.diagnostics.one_seed import OneSeed, holds_since
 from entropax.diagnostics.rules.rule import Evidence, Rule
 from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 from entropax.llm.diagnosis.change import Saturation, saturation
-from entropax.llm.diagnosis.rules.entropy import TARGET_SLACK
+from entropax.llm.diagnosis.rules.entropy import TARGET_SLACK, VOCABULARY
+from entropax.llm.diagnosis.rules.entropy import read as read_entropy
 
 WOUND = 5
 """Rows at an end after the entropy has crossed its target: a law that is not wound up leaves it at the next one."""
@@ -167,8 +168,30 @@ def missed(one: OneSeed) -> Evidence | None:
     )
 
 
+def out_of_reach(one: OneSeed) -> Evidence | None:
+    """The target is no less than the uniform policy's entropy."""
+    steps, target = one.rows("entropy/target")
+    size, seen = one.late(VOCABULARY), read_entropy(one)
+    if not len(target) or not size > 1 or target[-1] < math.log(size):
+        return None
+    goal, largest = float(target[-1]), math.log(size)
+    return Evidence(
+        Kind.TARGET_NOT_REACHED,
+        Severity.CRITICAL,
+        (int(steps[0]), int(steps[-1])),
+        {"target (nats per token)": goal, "largest possible (nats per token)": largest},
+        "entropy/target",
+        f"The target of {number(goal)} nats a token is out of reach: of {size:.0f} tokens the uniform policy has "
+        f"{number(largest)}, and no finite coefficient holds that. Nothing ever stops the knob.",
+        ("a target in bits, or of a whole completion", "a target meant for a larger vocabulary"),
+        (one.say(TokenKnob.TARGET, number(0.4 * seen.start)) + ", 0.4 of the entropy at the start",) if seen else (),
+    )
+
+
 _NEEDS = ("entropax/knob", "entropy/slack")
+_OF_REACH = ("token-target-missed", "knob-saturated", "knob-runaway")
 RULES = (
+    Rule("token-target-unreachable", out_of_reach, ("entropy/target", VOCABULARY), silences=_OF_REACH),
     Rule("knob-runaway", without_effect, _NEEDS, silences=("token-target-missed", "knob-saturated")),
     Rule("knob-saturated", saturated, _NEEDS, silences=("token-target-missed",)),
     Rule("knob-winding", wound_up, _NEEDS),

@@ -13,6 +13,7 @@ from entropax.diagnostics.readers.names import QUADRANTS
 from entropax.diagnostics.rules.rule import Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
 
+VOCABULARY = "entropax/vocabulary"
 START = 0.02
 """Share of the rows, three at least, over which the entropy at the start is averaged."""
 COLLAPSED = 0.1
@@ -22,6 +23,13 @@ SPENT = 0.5
 """The same share for entropy that bought nothing at all: half of it is more than sampling noise takes."""
 EXPLODED = 2.0
 """The same share upwards: policy gradients lower the entropy of a model, so twice the start is no part of learning."""
+FILLED = 0.9
+"""Share of the way from the start to the log of the vocabulary, where that is less than twice the start: `COLLAPSED`
+upwards, as a tenth is left of what tells the policy from chance."""
+ROOM = 0.05
+"""Share of that log that a start must leave above it, for a way that noise does not go."""
+ROUNDING = 1.01
+"""Times the largest entropy that one in half precision may be."""
 EARLY = 0.5
 """Share of the reward's gain, as of the return's in `premature-collapse`."""
 TARGET_SLACK = 0.2
@@ -44,6 +52,8 @@ class Entropy(NamedTuple):
     """Mean over the first rows, nats a token."""
     goal: float
     """The last target, nats a token; NaN without one."""
+    largest: float
+    """The log of the vocabulary's size; NaN where that is not known."""
 
     @property
     def late(self) -> np.ndarray:
@@ -70,7 +80,8 @@ def read(one: OneSeed) -> Entropy | None:
         return None
     start = float(nats[: max(round(START * len(nats)), 3)].mean())
     _, target = one.rows("entropy/target")
-    return Entropy(steps, nats, start, float(target[-1]) if len(target) else math.nan) if start > 0 else None
+    goal, size = float(target[-1]) if len(target) else math.nan, one.late(VOCABULARY)
+    return Entropy(steps, nats, start, goal, math.log(size) if size > 1 else math.nan) if start > 0 else None
 
 
 def collapse(one: OneSeed) -> Evidence | None:
@@ -116,11 +127,13 @@ def wasted(one: OneSeed) -> Evidence | None:
 
 
 def explosion(one: OneSeed) -> Evidence | None:
-    """Twice the entropy of the start, which no target asks for."""
+    """Twice the entropy of the start, or nearly all that the vocabulary has, which no target asks for."""
     seen, learned = read(one), learning(one)
-    if seen is None:
+    if seen is None or impossible(one) is not None:
         return None
-    since = seen.since((seen.share > EXPLODED) & ~(seen.nats < (1 + TARGET_SLACK) * seen.goal))
+    room = seen.largest - seen.start
+    filled = (seen.nats > seen.start + FILLED * room) & (room > ROOM * seen.largest)
+    since = seen.since(((seen.share > EXPLODED) | filled) & ~(seen.nats < (1 + TARGET_SLACK) * seen.goal))
     if since is None:
         return None
     harmless = learned.kept and learned.known
@@ -133,7 +146,8 @@ def explosion(one: OneSeed) -> Evidence | None:
         (since, int(seen.steps[-1])),
         _numbers(one, seen) | {"share of the reward's gain lost (%)": lost},
         "entropy/nats",
-        f"The entropy has exploded: since step {since} it is over twice what it was at the start, and "
+        f"The entropy has exploded: since step {since} it is "
+        f"{'over twice what it was at the start' if seen.share[-1] > EXPLODED else 'close to that of chance'}, and "
         f"{after if learned.known else 'no reward was logged to compare it with'}.",
         (
             "a bonus that is too large: between too little to hold the entropy and enough to explode lies a factor of "
@@ -202,8 +216,34 @@ def _hold_up(one: OneSeed, seen: Entropy) -> tuple[str, ...]:
     )
 
 
+def impossible(one: OneSeed) -> Evidence | None:
+    """More entropy than the uniform policy has: what was logged is no mean over tokens."""
+    seen = read(one)
+    if seen is None:
+        return None
+    nats = float(seen.nats[seen.late].mean())
+    if not nats > ROUNDING * seen.largest:
+        return None
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(seen.steps[0]), int(seen.steps[-1])),
+        {"entropy (nats per token)": nats, "largest possible (nats per token)": seen.largest},
+        "entropy/nats",
+        f"The entropy is logged as {number(nats)} nats a token, and no policy of this vocabulary has more than "
+        f"{number(seen.largest)}: the number is something else, and so is what other rules say of it.",
+        (
+            "a sum over tokens or completions, as verl's loss_agg_mode other than token-mean makes",
+            "another vocabulary than the one that was given",
+            "minus log-probabilities of drawn tokens in place of entropies",
+        ),
+        ("loss_agg_mode=token-mean", "the size of the model's output layer as --vocabulary"),
+    )
+
+
 _NEEDS = ("entropy/nats",)
 RULES = (
+    Rule("token-entropy-impossible", impossible, (*_NEEDS, VOCABULARY)),
     Rule("token-collapse", collapse, _NEEDS, silences=("entropy-wasted", "token-target-missed")),
     Rule("entropy-wasted", wasted, (*_NEEDS, "rollout/ep_rew_mean"), silences=("token-target-missed",)),
     Rule("token-explosion", explosion, _NEEDS, silences=("token-target-missed",)),
