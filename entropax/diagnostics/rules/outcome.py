@@ -105,7 +105,8 @@ def _mode_stays(one: OneSeed, best: float) -> bool:
 def below_baseline(one: OneSeed) -> Evidence | None:
     """The trained policy returns less than, or no more than, one that needs no training.
 
-    Samples rise to what a blind mode earns as their noise goes; that is no learning, and their mode tells it.
+    Samples rise to what a blind mode earns as their noise goes; that is no learning, and their mode tells it. So it
+    does where they are above by chance: their return never rose beyond its noise, and the mode is no better.
     """
     steps, values = returns(one)
     late, error, rows = late_mean(steps, values)
@@ -113,9 +114,12 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         return None
     name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
     margin = _margin(one, error, best)
-    below, rising = late < best - margin, learning(one).rising or climbs(steps, values)
-    if late > best + margin or (rising and not below and not _mode_stays(one, best)):
+    learned, stays = learning(one), _mode_stays(one, best)
+    below, rising = late < best - margin, learned.rising or climbs(steps, values)
+    chance = late > best + margin and learned.known and not learned.learned and stays
+    if (late > best + margin and not chance) or (rising and not below and not stays):
         return None
+    against = "less than" if below else "which its noise does not tell from" if chance else "no more than"
     rise = "; it still rises" if below else "; it rises as its noise goes, but its mode does not"
     return Evidence(
         Kind.MISLEADING,
@@ -123,8 +127,8 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
         {"return": late, **{f"return of the {each}": value for each, value in one.facts.baselines.items()}},
         "rollout/ep_rew_mean",
-        f"The policy returns {number(late)}, {'less' if below else 'no more'} than the {name}, which needs no training "
-        f"and returns {number(best)}{rise if rising else ''}.",
+        f"The policy returns {number(late)}, {against} the {name}, which needs no training and returns "
+        f"{number(best)}{rise if rising else ''}.",
         (
             "entropy held so high that its noise costs more than was learned",
             "a local optimum: the reward is rare, and the agent has learned to avoid the costs of looking for it",
