@@ -105,7 +105,7 @@ def _facts(manifest: RunManifest) -> Facts:
     )
 
 
-def _task_length(environment: Any) -> float:
+def _task_length(environment: Any) -> int | float:
     """Steps after which a task of ours is over by itself; NaN where it ends otherwise, or is not ours."""
     task = TASKS.get(environment)
     return task.time_limit if task is not None and task.over_at_limit else math.nan
