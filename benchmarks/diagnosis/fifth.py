@@ -5,7 +5,7 @@ and what that has taught (`_TAUGHT`), committed with rules and thresholds before
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from faults import Fault
 from fourth import (
@@ -59,21 +59,27 @@ def _dealt(names: Iterable[str], met: Pairs, draw: random.Random) -> dict[str, s
     return {name: task for hand in hands for name, task in paired(hand, new, draw).items()}
 
 
-def _healthy(draw: random.Random) -> tuple[Setting, ...]:
-    laws, met = laws_of((*HEALTHY, *FRESH_HEALTHY, *THIRD_HEALTHY, *FOURTH_HEALTHY))
-    return without_fault("fifth", laws, _dealt(laws, met, draw), _SEEDS)
+def drawn_laws(
+    name: str, before: Iterable[Setting], draw: random.Random, seeds: tuple[int, ...]
+) -> tuple[Setting, ...]:
+    """Each law of the sets before once, as the set of this name, on a task that it has not met."""
+    laws, met = laws_of(before)
+    return without_fault(name, laws, _dealt(laws, met, draw), seeds)
 
 
-def _faults(draw: random.Random) -> tuple[Fault, ...]:
-    known = {fault.alters: may_name(fault, _TAUGHT, (*SAME, _ALSO_SAME)) for fault in FOURTH_FAULTS}
+def drawn_faults(
+    name: str, known: Mapping[str, Fault], before: Iterable[Fault], draw: random.Random, seeds: tuple[int, ...]
+) -> tuple[Fault, ...]:
+    """`_DRAWN` of these faults, as the set of this name, each on a task that it has not met in the sets before."""
     drawn = draw.sample(sorted(known), _DRAWN)
-    met = met_faults((*FRESH_FAULTS, *THIRD_FAULTS, *FOURTH_FAULTS))
-    pairs = _dealt((name for name in drawn if name != TERMINATES), met, draw)
+    pairs = _dealt((one for one in drawn if one != TERMINATES), met_faults(before), draw)
     if TERMINATES in drawn:
         pairs[TERMINATES] = draw.choice(END)
-    return with_fault("fifth", known, pairs, _SEEDS)
+    return with_fault(name, known, pairs, seeds)
 
 
+KNOWN = {fault.alters: may_name(fault, _TAUGHT, (*SAME, _ALSO_SAME)) for fault in FOURTH_FAULTS}
+"""Every fault by its name, with the rules that may name it."""
 _DRAW = random.Random(_DEAL)
-FIFTH_HEALTHY = _healthy(_DRAW)
-FIFTH_FAULTS = _faults(_DRAW)
+FIFTH_HEALTHY = drawn_laws("fifth", (*HEALTHY, *FRESH_HEALTHY, *THIRD_HEALTHY, *FOURTH_HEALTHY), _DRAW, _SEEDS)
+FIFTH_FAULTS = drawn_faults("fifth", KNOWN, (*FRESH_FAULTS, *THIRD_FAULTS, *FOURTH_FAULTS), _DRAW, _SEEDS)

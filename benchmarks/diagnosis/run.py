@@ -2,7 +2,7 @@
 
 python benchmarks/diagnosis/run.py --root runs/diagnosis                 trains what is missing, then judges
 python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only    judges what is there
-python benchmarks/diagnosis/run.py --root runs/diagnosis --set fifth     one set alone
+python benchmarks/diagnosis/run.py --root runs/diagnosis --set sixth     one set alone
 python benchmarks/diagnosis/run.py --root runs/diagnosis --judge-only --tuning    shows all sets but the newest
 
 `benchmarks/results/diagnosis.json` has for each set what it was judged with; a set not judged keeps its own.
@@ -25,6 +25,7 @@ from fresh import FRESH_FAULTS, FRESH_HEALTHY
 from healthy import HEALTHY
 from score import NEWEST, PARTS, Judged, Share, by_fault, by_rule, by_setting, part_of, summary
 from setting import Setting, finished, outcome, trained
+from sixth import SIXTH_FAULTS, SIXTH_HEALTHY
 from third import THIRD_FAULTS, THIRD_HEALTHY
 
 from entropax.diagnostics.one_seed import OneSeed
@@ -44,6 +45,7 @@ _SETS = {
     "third": (THIRD_HEALTHY, THIRD_FAULTS),
     "fourth": (FOURTH_HEALTHY, FOURTH_FAULTS),
     "fifth": (FIFTH_HEALTHY, FIFTH_FAULTS),
+    "sixth": (SIXTH_HEALTHY, SIXTH_FAULTS),
 }
 
 

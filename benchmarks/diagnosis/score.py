@@ -7,7 +7,8 @@ from typing import Any
 
 from scipy.stats import binomtest
 
-TUNING, HELD_OUT, *_, NEWEST = PARTS = "tuning", "held out", "second set", "third set", "fourth set", "fifth set"
+PARTS = "tuning", "held out", "second set", "third set", "fourth set", "fifth set", "sixth set"
+TUNING, HELD_OUT, *_, NEWEST = PARTS
 
 
 def part_of(number: int, seed: int) -> str:

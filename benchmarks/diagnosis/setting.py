@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.sac import SAC
 from entropax.distributions import max_tanh_normal_entropy
 from entropax.envs.base import Episodes
+from entropax.errors import EntropaxError
 from entropax.exploration import PLAIN
 from entropax.loops.device_lane import DeviceLane
 from entropax.loops.driver import Driver
@@ -21,7 +23,7 @@ from entropax.loops.progress import Display
 from entropax.loops.run import POLICY, Run, actors_like, load, spec_to_json
 from entropax.loops.training import Training
 from entropax.networks import Dense
-from entropax.runs import MetricsLog, create_run, load_policy, new_manifest, to_config
+from entropax.runs import MetricsLog, create_run, from_config, load_policy, new_manifest, to_config
 from entropax.temperature import AbstractTemperature
 
 SEEDS = (0, 1, 2, 3)
@@ -88,10 +90,21 @@ def finished(setting: Setting, root: Path) -> Run | None:
     asked = (to_config(setting.declared), to_config(setting.training), setting.seeds)
     for path in sorted(_folder(setting, root).glob("*/run.json")):
         run = load(path.parent)
-        same = (run.manifest.algorithm, run.manifest.training, run.manifest.seeds) == asked
-        if same and any(event.name == "finished" for event in run.metrics.events):
+        kept = (_read_today(run.manifest.algorithm), _read_today(run.manifest.training), run.manifest.seeds)
+        if kept == asked and any(event.name == "finished" for event in run.metrics.events):
             return run
     return None
+
+
+def _read_today(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A kept configuration with the fields that came after it, at their defaults.
+
+    A target out of reach is refused, which only a fault has; it is compared as it was written.
+    """
+    try:
+        return to_config(from_config(config))
+    except EntropaxError:
+        return dict(config)
 
 
 def outcome(setting: Setting, run: Run) -> list[float]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from entropax.diagnostics.one_seed import OneSeed
-from entropax.diagnostics.window import ENOUGH_ROWS, in_last_half
+from entropax.diagnostics.window import ENOUGH_ROWS, in_last_half, in_last_quarter
 
 BINS = 10
 """Parts of the run over which returns are averaged: a tenth of a run is the resolution of "before" and "after"."""
@@ -21,6 +21,9 @@ more than the scatter of their rows suggests."""
 EARLY = 0.5
 """Share of the run's gain of return: what comes with most of it made is what learning looks like; what comes with most
 of it to come may have stopped the search for it."""
+
+ERRORS = 2.0
+"""Standard errors that a difference of means, or a slope, must exceed: the usual 95 %."""
 
 
 class Learning(NamedTuple):
@@ -67,7 +70,7 @@ class Learning(NamedTuple):
 
 
 def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
-    """Whether returns rise over the last half of the run: by two standard errors of their slope and `LEAST_GAIN`.
+    """Whether returns rise over the last half of the run: by `ERRORS` standard errors of their slope and `LEAST_GAIN`.
 
     It sees a slow rise that no single quarter shows.
     """
@@ -76,7 +79,15 @@ def climbs(steps: np.ndarray, values: np.ndarray) -> bool:
         return False
     time = (steps[half] - steps[half][0]) / np.ptp(steps[half])
     (gain, _), covariance = np.polyfit(time, values[half], 1, cov=True)
-    return bool(gain > 2 * np.sqrt(covariance[0, 0]) and gain > LEAST_GAIN * np.abs(values).max())
+    return bool(gain > ERRORS * np.sqrt(covariance[0, 0]) and gain > LEAST_GAIN * np.abs(values).max())
+
+
+def late_mean(steps: np.ndarray, values: np.ndarray) -> tuple[float, float, int]:
+    """Mean over the last quarter, its standard error, and its rows."""
+    late = values[in_last_quarter(steps)]
+    if len(late) < 2:
+        return math.nan, math.nan, len(late)
+    return float(late.mean()), float(late.std(ddof=1)) / math.sqrt(len(late)), len(late)
 
 
 def scatter(values: np.ndarray) -> float:

@@ -41,6 +41,8 @@ class Facts:
     """False where a setting fixes how widely the policy draws, as TD3's exploration noise does: it is not learned, so
     nothing that becomes of its entropy is a fault."""
     discount: float = 0.99
+    task_length: int | float = math.nan
+    """Steps after which the task itself is over, whatever is done."""
     baselines: Mapping[str, float] = field(default_factory=dict)
     """Returns of policies that need no training, such as the zero action's and the uniform policy's, by name."""
     dialect: Dialect = ENTROPAX

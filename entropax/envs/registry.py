@@ -56,6 +56,7 @@ class Task:
         solved: Mean return per episode, undiscounted, from which the task counts as solved; NaN where nobody says.
             `docs/environments.md` gives the reason for each.
         picture: How `render_mode="rgb_array"` draws it; None where it has no picture.
+        over_at_limit: Whether the task itself is over at its time limit, whatever is done, so that it terminates there.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Task:
     build: Callable[[], AbstractDynamics[Any]]
     solved: float = math.nan
     picture: Picture | None = None
+    over_at_limit: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _deep_sea(size: int) -> Task:
         lambda: DeepSea(size),
         solved=0.9,
         picture=Picture(functools.partial(deep_sea.draw, size=size), 4),
+        over_at_limit=True,
     )
 
 

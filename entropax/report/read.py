@@ -22,6 +22,7 @@ from entropax.diagnostics.dialects import (
 from entropax.diagnostics.rules.numbers import WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import Facts, Series, never_again
+from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
 from entropax.runs import MetricsTable, RunEvent, RunManifest, read_manifest, read_metrics
 
@@ -99,8 +100,15 @@ def _facts(manifest: RunManifest) -> Facts:
         spread_learned=not _noise_is_set(manifest.algorithm),
         discount=_float(manifest.algorithm.get("sac", manifest.algorithm).get("discount", 0.99)),
         dialect=_dialect(manifest.algorithm, continuous),
+        task_length=_task_length(manifest.environment.get("id")),
         baselines={name: value for key, value in manifest.baselines.items() if (name := _BASELINES.get(key))},
     )
+
+
+def _task_length(environment: Any) -> int | float:
+    """Steps after which a task of ours is over by itself; NaN where it ends otherwise, or is not ours."""
+    task = TASKS.get(environment)
+    return task.time_limit if task is not None and task.over_at_limit else math.nan
 
 
 def _dialect(algorithm: Mapping[str, Any], continuous: bool) -> Dialect:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from entropax.diagnostics.window import Facts, Series
+from entropax.runs import to_config
 from entropax.types import continuous
 
 FOLDER = Path(__file__).parents[2] / "benchmarks" / "diagnosis"
@@ -32,6 +33,7 @@ def _importable():
         "run",
         "score",
         "setting",
+        "sixth",
         "tasks",
         "third",
         "third_tasks",
@@ -52,7 +54,7 @@ def test_every_rule_that_may_name_a_fault_exists_and_every_setting_has_its_own_n
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("number", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("number", [1, 2, 3, 4, 5, 6])
 def test_every_set_has_sixty_runs_of_either_kind(number):
     import run
     import setting
@@ -182,23 +184,37 @@ def test_the_fourth_set_has_every_fault_and_law_in_new_pairs_and_on_new_seeds():
     assert all("mended-collapse" in f.rules for f in fourth.FOURTH_FAULTS if "premature-collapse" in f.rules)
 
 
-def test_the_fifth_set_has_every_law_and_24_faults_in_pairs_and_on_seeds_that_no_set_had():
-    import fifth
+@pytest.mark.parametrize("number", [5, 6])
+def test_the_newer_sets_have_every_law_and_24_faults_in_pairs_and_on_seeds_that_no_set_had(number):
     import fourth
     import run
 
-    older = [one.setting for one in run.entries() if one.number < 5]
-    both = [*fifth.FIFTH_HEALTHY, *(fault.setting for fault in fifth.FIFTH_FAULTS)]
-    assert not {seed for one in both for seed in one.seeds} & {seed for one in older for seed in one.seeds}
-    laws, met = fourth.laws_of(one for one in older if "healthy" in one.name)
-    pairs = {fourth.told(one) for one in fifth.FIFTH_HEALTHY}
+    older = [one for one in run.entries() if one.number < number]
+    here = [one for one in run.entries() if one.number == number]
+    assert not {seed for one in here for seed in one.setting.seeds} & {s for one in older for s in one.setting.seeds}
+    laws, met = fourth.laws_of(one.setting for one in older if one.fault is None)
+    pairs = {fourth.told(one.setting) for one in here if one.fault is None}
     assert {name for name, _ in pairs} == set(laws)
     assert {name for name, _ in pairs & met} <= {"Dual"}
-    assert len(fifth.FIFTH_FAULTS) == 24
-    old = fourth.met_faults((*fifth.FRESH_FAULTS, *fifth.THIRD_FAULTS, *fourth.FOURTH_FAULTS))
-    faults = {fourth.told(fault.setting) for fault in fifth.FIFTH_FAULTS}
-    assert {name for name, _ in faults & old} <= {"termination truncates"}
-    assert all("slow-collapse" in f.rules for f in fifth.FIFTH_FAULTS if "premature-collapse" in f.rules)
+    faults = [one.fault for one in here if one.fault is not None]
+    assert len({fault.alters for fault in faults}) == len(faults) == 24
+    old = fourth.met_faults(one.fault for one in older if one.fault is not None and one.number > 1)
+    assert {name for name, _ in {fourth.told(fault.setting) for fault in faults} & old} <= {"termination truncates"}
+    assert all("slow-collapse" in fault.rules for fault in faults if "premature-collapse" in fault.rules)
+
+
+def test_a_kept_configuration_takes_fields_that_came_later_at_their_defaults_and_none_that_differ():
+    import faults
+    import healthy
+    import setting
+
+    for algorithm in (healthy.HEALTHY[0].algorithm, faults.FAULTS[3].setting.algorithm):
+        asked = to_config(algorithm)
+        assert setting._read_today(asked) == asked
+    training = to_config(healthy.HEALTHY[0].training)
+    older = {name: value for name, value in training.items() if name != "seeds_in"}
+    assert setting._read_today(older) == training
+    assert setting._read_today(older | {"steps": 1}) != training
 
 
 def _seed(number, alters, solved, on_target, *findings):

@@ -44,18 +44,28 @@ def falling(at, to, begin=0.6):
 
 
 @pytest.mark.parametrize(
-    ("nats", "gains", "speaks"),
+    ("nats", "gains", "target", "speaks"),
     [
-        (falling(0.2, -4.0), FLAT, True),
-        (falling(0.2, -4.0), LATE_GAIN, True),
-        (falling(0.6, -4.0), EARLY_GAIN, False),
-        (falling(0.2, -4.0), CLIMB, False),
-        (falling(0.2, -3.2), FLAT, False),
+        (falling(0.2, -4.0), FLAT, math.nan, True),
+        (falling(0.2, -4.0), LATE_GAIN, math.nan, False),
+        (falling(0.2, -4.0), LATE_GAIN * (T < 0.85), math.nan, True),
+        (falling(0.2, -4.0), LATE_GAIN, -1.0, True),
+        (falling(0.6, -4.0), EARLY_GAIN, math.nan, False),
+        (falling(0.2, -4.0), CLIMB, math.nan, False),
+        (falling(0.2, -3.2), FLAT, math.nan, False),
     ],
-    ids=["nothing learned", "learned after, then flat", "learned before", "still learning", "just above 2 %"],
+    ids=[
+        "nothing learned",
+        "learned after, then flat",
+        "learned after and lost it",
+        "away from a target",
+        "learned before",
+        "still learning",
+        "just above 2 %",
+    ],
 )
-def test_collapse_is_premature_when_the_learning_was_to_come(nats, gains, speaks):
-    found = spoken(run(nats, target=math.nan, **returns(gains)))
+def test_collapse_is_premature_when_the_learning_was_to_come(nats, gains, target, speaks):
+    found = spoken(run(nats, target=target, **returns(gains)))
     assert ("premature-collapse" in found) == speaks
     if speaks:
         assert found["premature-collapse"].severity is Severity.CRITICAL
@@ -64,7 +74,7 @@ def test_collapse_is_premature_when_the_learning_was_to_come(nats, gains, speaks
 
 def test_the_share_of_the_gain_made_by_the_collapse_is_counted():
     gains = 100 * np.clip((T - 0.1) / 0.6, 0, 1)
-    found = spoken(run(falling(0.31, -4.0), target=math.nan, **returns(gains)))["premature-collapse"]
+    found = spoken(run(falling(0.31, -4.0), **returns(gains)))["premature-collapse"]
     assert found.numbers["share of the return's gain made by then (%)"] == pytest.approx(25, abs=10)
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from made_series import CLIMB, EARLY_GAIN, LATE_GAIN, ROWS, STEPS, T, column, returns, run, spoken
+from made_series import CLIMB, EARLY_GAIN, LATE_GAIN, RATE, ROWS, STEPS, T, column, returns, rising, run, spoken
 
 from entropax.diagnostics.findings import Severity
 from entropax.diagnostics.window import Series
@@ -68,3 +68,38 @@ def test_a_dimension_that_stays_uniform_while_the_other_is_decided_is_idle(late,
     if speaks:
         assert found["dimension-idle"].severity is Severity.WARNING
         assert "Action dimension 1 of 2" in found["dimension-idle"].explanation
+
+
+@pytest.mark.parametrize(
+    ("target", "pace", "gains", "mode", "speaks"),
+    [
+        (-0.5, -0.45, EARLY_GAIN, 140.0, set()),
+        (-2.6, -0.45, EARLY_GAIN, 140.0, {"target-missed"}),
+        (-0.5, -0.45, 0 * T, 0.0, {"target-missed"}),
+        (-0.5, -0.05, EARLY_GAIN, 100.0, {"target-missed"}),
+        (-0.5, -0.9, EARLY_GAIN, 104.0, set()),
+        (-0.5, -0.9, EARLY_GAIN, 140.0, {"alpha-travelling"}),
+        (-0.5, -0.9, CLIMB, 140.0, set()),
+    ],
+    ids=["slower", "too far off", "nothing learned", "too slow", "at no cost", "at a cost", "still learning"],
+)
+def test_entropy_above_its_target_is_let_be_while_alpha_brings_it_down_in_time(target, pace, gains, mode, speaks):
+    evaluated = {"eval/mean_reward": column(mode)}
+    assert set(spoken(run(0.3, rising(pace), target, **returns(gains), **evaluated))) == speaks
+
+
+@pytest.mark.parametrize(
+    ("late", "speaks"), [(0.0, set()), (10.0, {"alpha-travelling"})], ids=["settled", "the return still varies"]
+)
+def test_entropy_under_its_target_is_let_be_where_nothing_moves_the_return(late, speaks):
+    values = EARLY_GAIN + late * np.where(np.arange(ROWS) % 2, 1, -1)
+    series = run(
+        -1.3, np.maximum(rising(0.9), rising(0.9)[-1] - 2), **returns(values), **{"eval/mean_reward": column(100.0)}
+    )
+    assert set(spoken(series)) == speaks
+
+
+def test_a_law_without_a_limit_is_let_be_whatever_the_noise_costs():
+    series = run(0.3, rising(-0.9), -0.5, **returns(EARLY_GAIN), **{"eval/mean_reward": column(140.0)})
+    assert spoken(series, temperature_rate=math.nan) == {}
+    assert set(spoken(series, temperature_rate=RATE)) == {"alpha-travelling"}

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from made_series import CLIMB, EARLY_GAIN, LATE_GAIN, ROWS, STEPS, UPDATES, T, column, returns, run, spoken
+from made_series import CLIMB, EARLY_GAIN, H_MAX, LATE_GAIN, ROWS, STEPS, UPDATES, T, column, returns, run, spoken
 
 from entropax.diagnostics.findings import Severity
 from entropax.diagnostics.rules.rule import TOLERANCE, on_target
@@ -26,6 +26,19 @@ def test_saturated_actions_speak_unless_the_return_has_come_of_it():
 def test_noise_may_cost_half_of_what_was_learned_and_bring_a_quarter(mode, rule):
     series = run(-1.0, **returns(EARLY_GAIN), **{"eval/mean_reward": column(mode)})
     assert set(spoken(series)) == ({rule} if rule else set())
+
+
+@pytest.mark.parametrize(
+    ("nats", "mode", "widest", "speaks"),
+    [(0.6, 130.0, H_MAX, True), (0.6, 103.0, H_MAX, False), (0.4, 130.0, H_MAX, False), (0.6, 130.0, math.nan, False)],
+    ids=["nearly uniform", "for next to nothing", "wide", "no known range"],
+)
+def test_of_a_nearly_uniform_policy_the_noise_may_cost_next_to_nothing(nats, mode, widest, speaks):
+    series = run(nats, target=math.nan, **returns(EARLY_GAIN), **{"eval/mean_reward": column(mode)})
+    found = spoken(series, entropy_maximum=widest)
+    assert ("noise-costs-return" in found) == speaks
+    if speaks:
+        assert "The policy is nearly uniform" in found["noise-costs-return"].explanation
 
 
 def test_an_evaluation_as_noisy_as_its_difference_says_nothing():
@@ -64,6 +77,20 @@ def test_a_baseline_of_ten_episodes_is_as_uncertain_as_the_episodes_vary(episode
     assert ("below-baseline" in found) == speaks
     if speaks:
         assert found["below-baseline"].severity is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("mode", "noise", "speaks"),
+    [(60.0, 60.0, True), (150.0, 60.0, False), (60.0, 6.0, False)],
+    ids=["by chance", "the mode is above too", "beyond the noise"],
+)
+def test_samples_above_a_baseline_by_chance_have_learned_nothing_that_their_mode_knows(mode, noise, speaks):
+    values = 60 + np.where(T > 0.7, 100, noise * ALTERNATING)
+    series = returns(values, **{"rollout/episodes": column(1.0), "eval/mean_reward": column(mode)})
+    found = spoken(run(-1.0, **series), baselines={"zero action": 60.0})
+    assert ("below-baseline" in found) == speaks
+    if speaks:
+        assert "returns 160, which its noise does not tell from the zero action" in found["below-baseline"].explanation
 
 
 def test_below_a_baseline_and_still_rising_is_only_a_warning():
@@ -171,6 +198,11 @@ def endings(terminations, lengths, episodes=5.0):
 )
 def test_terminations_at_one_length_and_limits_at_many_are_named(terminations, lengths, speaks):
     assert ("episode-ends" in spoken(run(-1.0, **endings(terminations, lengths)))) == speaks
+
+
+@pytest.mark.parametrize(("length", "speaks"), [(200.0, False), (100.0, True)])
+def test_a_task_that_is_over_at_a_fixed_step_may_terminate_there(length, speaks):
+    assert ("episode-ends" in spoken(run(-1.0, **endings(5.0, 200.0)), task_length=length)) == speaks
 
 
 @pytest.mark.parametrize(

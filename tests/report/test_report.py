@@ -1,6 +1,7 @@
 """What the page says, without a browser: verdict, numbers, escaping, what is missing, and that it is written whole."""
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -45,6 +46,17 @@ def test_each_case_has_its_verdict(tmp_path, case):
     judged = read_run(write_run(tmp_path / case, case)).verdict
     assert judged.kind is VERDICTS[case]
     assert judged.counts == {VERDICTS[case]: 4}
+
+
+@pytest.mark.parametrize(
+    ("env", "length"), [("entropax/DeepSea10-v0", 10), ("entropax/Pendulum-v0", None), ("Hopper-v5", None)]
+)
+def test_the_length_of_a_task_is_known_where_it_is_over_by_itself(tmp_path, env, length):
+    path = write_run(tmp_path / "run", "healthy", rows=0)
+    manifest = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps(manifest | {"environment": manifest["environment"] | {"id": env}}))
+    known = read_run(path).facts.task_length
+    assert known == length or (length is None and math.isnan(known))
 
 
 def test_the_verdict_comes_first(page):

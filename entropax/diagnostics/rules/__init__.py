@@ -14,6 +14,7 @@ from entropax.diagnostics.rules import (
     endings,
     explosion,
     frozen,
+    noise,
     numbers,
     outcome,
     scale,
@@ -32,6 +33,7 @@ RULES: tuple[Rule, ...] = (
     *target.RULES,
     *swings.RULES,
     *endings.RULES,
+    *noise.RULES,
     *outcome.RULES,
     *scale.RULES,
 )

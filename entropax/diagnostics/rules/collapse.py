@@ -29,10 +29,15 @@ SLOW_FALL = 0.5
 
 
 def premature(one: OneSeed) -> Evidence | None:
-    """Entropy gone while most of the learning was to come, and the return does not rise any more."""
+    """Entropy gone while most of the learning was to come, and the return does not rise any more.
+
+    Where no target asks for entropy, its loss is a fault only if the gain did not come, or did not stay.
+    """
     seen, learned = entropy(one), learning(one)
     since = gone_since(one, seen)
     if since is None or learned.rising or learned.share_before(since) >= EARLY:
+        return None
+    if math.isnan(seen.goal) and learned.kept:
         return None
     late = seen.late
     share = float(seen.fraction[late].mean())

@@ -16,7 +16,7 @@ LEAST_LENGTH = 10
 def swapped(one: OneSeed) -> Evidence | None:
     """All episodes terminate at one and the same length; or all are cut short, at different ones.
 
-    A time limit always comes at the same step, and the end of a task hardly ever.
+    A time limit always comes at the same step, and the end of a task hardly ever, unless it is known to.
     """
     steps, episodes = one.rows("rollout/episodes")
     _, terminations = one.rows("rollout/terminations")
@@ -25,7 +25,7 @@ def swapped(one: OneSeed) -> Evidence | None:
     if count < LEAST_EPISODES or not len(lengths):
         return None
     equal = bool(np.ptp(lengths) == 0)
-    if ended == count and equal and lengths[0] >= LEAST_LENGTH:
+    if ended == count and equal and lengths[0] >= LEAST_LENGTH and lengths[0] != one.facts.task_length:
         said = f"all {number(count)} episodes terminated at step {number(float(lengths[0]))}, as a time limit would"
         effect = "the value of what comes after is cut off there, in states that look like any other"
     elif ended == 0 and not equal:

@@ -19,10 +19,15 @@ def share_of_limit(one: OneSeed) -> float:
     return one.late("train/ent_coef_step") / one.facts.temperature_rate
 
 
+def at_limit(one: OneSeed) -> bool:
+    """Whether alpha moves as fast as its learning rate lets it; False where there is no such limit."""
+    return abs(share_of_limit(one)) >= AT_LIMIT
+
+
 def travelling(one: OneSeed) -> int:
     """+1 or -1 where alpha still travels up or down, 0 where it is at rest."""
     share = share_of_limit(one)
     if math.isfinite(share):
-        return int(np.sign(share)) if abs(share) >= AT_LIMIT else 0
+        return int(np.sign(share)) if at_limit(one) else 0
     change = late_change(*log_alpha(one))
     return int(np.sign(change)) if abs(change) >= UNLIMITED else 0

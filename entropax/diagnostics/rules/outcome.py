@@ -1,4 +1,4 @@
-"""What the run is worth: returns against episodes, evaluation and policies that need no training."""
+"""What the run is worth: returns against episodes and policies that need no training."""
 
 import math
 
@@ -6,33 +6,18 @@ import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.learning import climbs, learning, returns, scatter
+from entropax.diagnostics.learning import ERRORS, climbs, late_mean, learning, returns, scatter
 from entropax.diagnostics.one_seed import OneSeed, holds_since
-from entropax.diagnostics.rules.rule import BASELINES, SPREAD, Evidence, Rule
+from entropax.diagnostics.rules.rule import BASELINES, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
 
 SATURATED = 0.5
 """Share of actions beyond 97 % of a bound: a uniform policy has 3 %, the widest tanh-Gaussian 2 %; at a half, the
 policy is bang-bang in most states and its gradients vanish in them."""
-GAP = 0.25
-"""Share of all that was learned by which samples may beat the mode: a quarter is more than evaluation noise."""
-COST = 0.5
-"""Share of all that was learned that the noise may cost: up to a half it leaves the samples more than it takes, which
-is the price of exploring, and the mode does not pay it."""
-ERRORS = 2.0
-"""Standard errors that a difference of means must exceed: the usual 95 %."""
 BASELINE_NOISE = 0.05
 """Share of a baseline's size within which a return is the same, however little episodes vary."""
 BASELINE_EPISODES = 10
 """Episodes that a baseline is a mean of, by `entropax diagnose --env` as by our own runs."""
-
-
-def _late_mean(steps: np.ndarray, values: np.ndarray) -> tuple[float, float, int]:
-    """Mean over the last quarter, its standard error, and its rows."""
-    late = values[in_last_quarter(steps)]
-    if len(late) < 2:
-        return math.nan, math.nan, len(late)
-    return float(late.mean()), float(late.std(ddof=1)) / math.sqrt(len(late)), len(late)
 
 
 def saturated(one: OneSeed) -> Evidence | None:
@@ -61,68 +46,6 @@ def saturated(one: OneSeed) -> Evidence | None:
             one.say(Knob.CRITIC_RATE, "1e-4"),
             "check that the action bounds are what the environment uses",
         ),
-    )
-
-
-def _gap(one: OneSeed) -> tuple[float, float, float, float] | None:
-    """Late return of the mode, of samples, the noise of their difference, and the return at the start."""
-    mode, mode_error, _ = _late_mean(*one.rows("eval/mean_reward"))
-    steps, drawn = one.rows("rollout/ep_rew_mean")
-    sampled, sampled_error, _ = _late_mean(steps, drawn)
-    noise = ERRORS * math.hypot(mode_error, sampled_error)
-    # While returns rise, the mean over recent episodes lags behind an evaluation of the newest policy.
-    if not math.isfinite(noise) or learning(one).rising:
-        return None
-    return mode, sampled, noise, float(drawn[: max(len(drawn) // 50, 1)].mean())
-
-
-def noise_costs(one: OneSeed) -> Evidence | None:
-    """The mode earns clearly more than the policy's samples: more entropy than the task's precision allows."""
-    found = _gap(one)
-    if found is None or found[0] - found[1] <= max(found[2], COST * (found[0] - found[3]), 0.0):
-        return None
-    mode, sampled, _, start = found
-    share = 100 * (mode - sampled) / max(mode - start, 1e-12)
-    steps = one.rows("eval/mean_reward")[0]
-    return Evidence(
-        Kind.MISLEADING,
-        Severity.WARNING,
-        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
-        {"return of the mode": mode, "return of samples": sampled, "sigma": one.late("entropy/sigma")},
-        "rollout/ep_rew_mean",
-        f"Entropy is held too high for this task: the mode returns {number(mode)}, the policy's samples "
-        f"only {number(sampled)}, so the noise costs {number(share)} % of what was learned.",
-        (
-            "a target entropy above the precision that the task needs",
-            "bounds wider than the actions the task uses, so that the same sigma is more noise",
-        ),
-        (
-            one.say(Knob.TARGET, "-2.0") + ", a third of the usual sigma; or one that falls as the return settles",
-            "report the mode's return, and keep the entropy while it still helps learning",
-        ),
-    )
-
-
-def mode_loses(one: OneSeed) -> Evidence | None:
-    """The policy's samples earn clearly more than its mode: an evaluation without noise would mislead."""
-    found = _gap(one)
-    if found is None or found[1] - found[0] <= max(found[2], GAP * (found[1] - found[3]), 0.0):
-        return None
-    mode, sampled, _, _ = found
-    steps = one.rows("eval/mean_reward")[0]
-    return Evidence(
-        Kind.MISLEADING,
-        Severity.WARNING,
-        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
-        {"return of the mode": mode, "return of samples": sampled, "sigma": one.late("entropy/sigma")},
-        "eval/mean_reward",
-        f"The mode is worse than the policy itself: it returns {number(mode)}, samples {number(sampled)}. The task "
-        "needs the noise, or the evaluation differs from training.",
-        (
-            "a policy of two peaks squeezed into one: its mean lies between two good actions",
-            "an evaluation environment without the wrappers of training (normalisation, frame stack, time limit)",
-        ),
-        ("evaluate with samples as well as with the mode", "wrap the evaluation environment as the training one"),
     )
 
 
@@ -175,24 +98,28 @@ def _margin(one: OneSeed, error: float, best: float) -> float:
 def _mode_stays(one: OneSeed, best: float) -> bool:
     """Whether the mode is no better than a baseline and does not rise; False where it was not evaluated."""
     steps, values = one.rows("eval/mean_reward")
-    mode, error, _ = _late_mean(steps, values)
+    mode, error, _ = late_mean(steps, values)
     return mode <= best + _margin(one, error, best) and not climbs(steps, values)
 
 
 def below_baseline(one: OneSeed) -> Evidence | None:
     """The trained policy returns less than, or no more than, one that needs no training.
 
-    Samples rise to what a blind mode earns as their noise goes; that is no learning, and their mode tells it.
+    Samples rise to what a blind mode earns as their noise goes; that is no learning, and their mode tells it. So it
+    does where they are above by chance: their return never rose beyond its noise, and the mode is no better.
     """
     steps, values = returns(one)
-    late, error, rows = _late_mean(steps, values)
+    late, error, rows = late_mean(steps, values)
     if not rows or not math.isfinite(late):
         return None
     name, best = max(one.facts.baselines.items(), key=lambda entry: entry[1])
     margin = _margin(one, error, best)
-    below, rising = late < best - margin, learning(one).rising or climbs(steps, values)
-    if late > best + margin or (rising and not below and not _mode_stays(one, best)):
+    learned, stays = learning(one), _mode_stays(one, best)
+    below, rising = late < best - margin, learned.rising or climbs(steps, values)
+    chance = late > best + margin and learned.known and not learned.learned and stays
+    if (late > best + margin and not chance) or (rising and not below and not stays):
         return None
+    against = "less than" if below else "which its noise does not tell from" if chance else "no more than"
     rise = "; it still rises" if below else "; it rises as its noise goes, but its mode does not"
     return Evidence(
         Kind.MISLEADING,
@@ -200,8 +127,8 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
         {"return": late, **{f"return of the {each}": value for each, value in one.facts.baselines.items()}},
         "rollout/ep_rew_mean",
-        f"The policy returns {number(late)}, {'less' if below else 'no more'} than the {name}, which needs no training "
-        f"and returns {number(best)}{rise if rising else ''}.",
+        f"The policy returns {number(late)}, {against} the {name}, which needs no training and returns "
+        f"{number(best)}{rise if rising else ''}.",
         (
             "entropy held so high that its noise costs more than was learned",
             "a local optimum: the reward is rare, and the agent has learned to avoid the costs of looking for it",
@@ -215,11 +142,8 @@ def below_baseline(one: OneSeed) -> Evidence | None:
     )
 
 
-_BOTH = ("eval/mean_reward", "rollout/ep_rew_mean")
 RULES = (
     Rule("saturated-actions", saturated, ("entropy/saturation",)),
-    Rule("noise-costs-return", noise_costs, _BOTH, (SPREAD,)),
-    Rule("mode-loses", mode_loses, _BOTH),
     Rule("episodes-never-end", never_ending, ("rollout/episodes",)),
     Rule("below-baseline", below_baseline, ("rollout/ep_rew_mean",), (BASELINES,)),
 )

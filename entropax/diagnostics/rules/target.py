@@ -6,9 +6,11 @@ import numpy as np
 
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
-from entropax.diagnostics.one_seed import OneSeed, holds_since
+from entropax.diagnostics.learning import LEAST_GAIN, learning, returns
+from entropax.diagnostics.one_seed import OneSeed, holds_since, late_change
 from entropax.diagnostics.rules.entropy import log_alpha
-from entropax.diagnostics.rules.motion import share_of_limit, travelling
+from entropax.diagnostics.rules.motion import at_limit, share_of_limit, travelling
+from entropax.diagnostics.rules.noise import noise_shows
 from entropax.diagnostics.rules.rule import DIMENSIONS, TOLERANCE, UNSPENT, Evidence, Rule, on_target
 from entropax.diagnostics.window import in_last_half, in_last_quarter, number
 
@@ -19,6 +21,12 @@ MOSTLY = 0.5
 NEGLIGIBLE = 0.01
 """Share of the value that the entropy of all steps to come makes up, under which alpha cannot move the policy: a
 critic's own error is of that order."""
+
+FOLLOWS = 0.5
+"""Nats per dimension that the entropy of a narrow policy moves with an e-fold of alpha: sigma squared is alpha over the
+critic's curvature (`docs/diagnose.md`, formulas). A wide policy follows less."""
+QUARTERS = 4
+"""Of one more run, through which alpha is taken to keep the pace of the last."""
 
 _PATIENCE = "nothing, while the return still rises or the task is unsolved: entropy above its target is exploration"
 
@@ -124,10 +132,34 @@ def inactive(one: OneSeed) -> Evidence | None:
     )
 
 
+def _settled(one: OneSeed) -> bool:
+    """Whether every late return, of samples and of the mode, is the same to within `LEAST_GAIN` of what was learned."""
+    steps, values = returns(one)
+    mode_steps, mode = one.rows("eval/mean_reward")
+    late = np.concatenate([values[in_last_quarter(steps)], mode[in_last_quarter(mode_steps)]])
+    return float(np.ptp(late)) <= LEAST_GAIN * float(learning(one).gains[-1])
+
+
+def _spared(one: OneSeed, slack: float) -> bool:
+    """Whether alpha is about to mend the miss, and the return, of which half the gain is kept, is none the worse.
+
+    Above its target entropy costs return by its noise. A law slower than its limit is let be whatever that is, since
+    `noise-costs-return` watches it; one at its limit only while the noise costs nothing that shows, or the return still
+    rises. What entropy under its target costs shows nowhere, unless the return has settled and nothing moves it.
+    """
+    learned = learning(one)
+    reach = -math.copysign(QUARTERS * FOLLOWS, slack) * late_change(*log_alpha(one))
+    if not learned.kept or reach < abs(slack):
+        return False
+    if slack < 0:
+        return _settled(one)
+    return not at_limit(one) or learned.rising or not noise_shows(one)
+
+
 def alpha_travelling(one: OneSeed) -> Evidence | None:
     """The run ended while alpha was on its way: Adam moves it one e-fold per 1 / learning rate updates at most."""
     missed = _outside(one, above=UNSPENT)
-    if missed is None or travelling(one) != (-1 if missed[0] > 0 else 1):
+    if missed is None or travelling(one) != (-1 if missed[0] > 0 else 1) or _spared(one, missed[0]):
         return None
     slack, steps = missed
     rate = one.facts.temperature_rate
@@ -154,7 +186,7 @@ def alpha_travelling(one: OneSeed) -> Evidence | None:
 def target_missed(one: OneSeed) -> Evidence | None:
     """The entropy misses its target, on either side, and alpha does not move to mend it."""
     missed = _outside(one, above=UNSPENT)
-    if missed is None:
+    if missed is None or _spared(one, missed[0]):
         return None
     slack, steps = missed
     moving = {1: "still rises", -1: "still falls", 0: "is at rest"}[travelling(one)]
