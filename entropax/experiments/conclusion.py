@@ -58,7 +58,10 @@ def paired_difference(one: Bool[np.ndarray, " pair"], other: Bool[np.ndarray, " 
     """
     count = len(one)
     (share, low, high), (base, base_low, base_high) = (wilson(int(each.sum()), count) for each in (one, other))
-    together = float(np.sum(one & other) * np.sum(~one & ~other) - np.sum(one & ~other) * np.sum(~one & other))
+    both, neither, first, second = (
+        np.count_nonzero(each) for each in (one & other, ~one & ~other, one & ~other, ~one & other)
+    )
+    together = both * neither - first * second
     spread = math.sqrt(float(np.prod([each.sum() for each in (one, ~one, other, ~other)], dtype=float)))
     phi = (max(together - count / 2, 0.0) if together > 0 else together) / spread if spread else 0.0
 
