@@ -1,5 +1,10 @@
-"""Random problems that an entropy bifurcation extension bends at their first state, and who falls for it."""
+"""Random problems that an entropy bifurcation extension bends at their first state, and who falls for it.
 
+Each has a control: the same extension whose target is the policy that MaxEnt has there anyway. Both have the same
+states, rewards and transitions, so the same plain values; only the measures of the sets that continue differ.
+"""
+
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -23,7 +28,15 @@ from entropax.experiments.sweeps import Member, Sweep, Swept, swept
 from entropax.loops.training import Training
 from entropax.networks import Dense
 from entropax.replay import Rollout
-from entropax.tabular import MDP, Extension, Finite, bifurcation_extension, plain_policy_iteration, random_mdp
+from entropax.tabular import (
+    MDP,
+    Extension,
+    Finite,
+    bifurcation_extension,
+    plain_policy_iteration,
+    random_mdp,
+    soft_policy_iteration,
+)
 from entropax.temperature import Fixed
 
 ALPHA, DISCOUNT, TIME_LIMIT = 1.0, 0.95, 20
@@ -42,7 +55,7 @@ LEARNING_RATE = 1e-3
 
 _NAMES = tuple(f"random-{number}" for number in range(1, 11))
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(_NAMES[:4], 5, 10_000, (32, 32), 64, samples=16, episodes=64, rate=3.0),
+    "small": Budget(_NAMES, 2, 10_000, (32, 32), 64, samples=16, episodes=64, rate=3.0),
     "full": Budget(_NAMES, 10, 100_000, (64, 64), 256, samples=100, episodes=256, rate=1.0),
 }
 
@@ -61,6 +74,21 @@ class Problem(NamedTuple):
     """Expected return of an episode of the plain-optimal policy that takes the target in the bent state."""
     high: float
     """The same of the plain-optimal policy."""
+
+    def control(self) -> "Problem":
+        """The same with chains that leave MaxEnt's policy as it is: only the sets that continue have other measures.
+
+        Leaving pays the same too: the margin is what makes it so.
+        """
+        bent, density = self.extension, soft_policy_iteration(self.old, ALPHA).density[BENT]
+
+        def neutral(margin: float) -> Extension:
+            return bifurcation_extension(
+                self.old, BENT, density, ALPHA, margin=margin, min_layers=bent.layers, max_layers=bent.layers
+            )
+
+        extension = neutral(MARGIN + neutral(MARGIN).end_reward - bent.end_reward)
+        return self._replace(name=f"{self.name}, control", extension=extension)
 
     @property
     def mdp(self) -> MDP:
@@ -157,13 +185,14 @@ METHODS: Mapping[str, Callable[[Setting], AbstractAlgorithm[Any]]] = {
     "SAC-AdaEnt": lambda setting: SACAdaEnt(setting.sac, 0.9, setting.budget.samples),
     "DecomposedSAC": lambda setting: DecomposedSAC(setting.sac),
     "TD3": _td3,
+    "TD3 unsmoothed": lambda setting: dataclasses.replace(_td3(setting), target_noise_clip=0.0),
     "PPO": _ppo,
 }
 """By name: a line a method. The first is what the others are compared with."""
 
 
 def train(budget: Budget, root: Path) -> dict[str, list[Swept]]:
-    """Trains every method on all problems, a sweep a method; results by method, in the order of `problems`."""
+    """Trains every method, a sweep a method; results by method, first of `problems`, then of their controls."""
     return {name: swept(_sweep(budget, name), root / name) for name in METHODS}
 
 
@@ -178,7 +207,9 @@ def _sweep(budget: Budget, method: str) -> Sweep:
         evaluation_episodes=budget.episodes,
         checkpoint_every=5 * piece,
     )
-    places = {problem.name: Episodes(problem.task(), TIME_LIMIT) for problem in problems(len(budget.envs))}
+    bent = problems(len(budget.envs))
+    both = (*bent, *(problem.control() for problem in bent))
+    places = {problem.name: Episodes(problem.task(), TIME_LIMIT) for problem in both}
     members = tuple(Member(f"{method}, {name}", algorithm, place, place) for name, place in places.items())
     return Sweep("random", 0.0, members, budget.seeds, training)
 

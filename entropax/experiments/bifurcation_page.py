@@ -1,17 +1,12 @@
 """What bent random problems show: who takes the action that MaxEnt was made to prefer, and does theory say so?"""
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import altair as alt
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
-from scipy.special import ndtr
+from jaxtyping import Float
 
-from entropax.distributions import Normal, TanhNormal
+from entropax.algorithms.td3 import TD3
 from entropax.experiments.bifurcation import (
     ACTIONS,
     ALPHA,
@@ -31,106 +26,43 @@ from entropax.experiments.bifurcation import (
     Problem,
     problems,
 )
-from entropax.experiments.bifurcation_theory import AtMost, best_gaussian, chances, choices, densities
+from entropax.experiments.bifurcation_control import (
+    PLAIN,
+    REFERENCE,
+    Both,
+    cause_table,
+    control_chart,
+    control_table,
+    control_words,
+)
+from entropax.experiments.bifurcation_learned import Learned, Smoothing, Theory, learned, theory
 from entropax.experiments.budget import Budget
 from entropax.experiments.charts import SHARE, Line, Rule, line_chart, over_seeds, without_band
 from entropax.experiments.conclusion import difference_of_counts, wilson
 from entropax.experiments.findings import Findings, Table, middle_words, numbers_of
 from entropax.experiments.sweeps import Swept
-from entropax.policies import AbstractActor
 from entropax.report.charts import Chart
-from entropax.tabular import plain_policy_iteration, reward_values, soft_policy_iteration
+from entropax.tabular import plain_policy_iteration
 
-REFERENCE, PLAIN = "SAC", ("PPO", "TD3")
-"""Who is said to fail at the bent state, and who is not."""
-
-
-class Learned(NamedTuple):
-    """What a method's last policies do on a problem, exactly."""
-
-    choice: Int[np.ndarray, " seeds"]
-    """Deterministic action in the bent state."""
-    chances: Float[np.ndarray, "seeds action"]
-    """Probabilities of drawn ones there."""
-    lost: Float[np.ndarray, " seeds"]
-    """Discounted plain value at the bent state, less than the optimum, of deterministic actions everywhere."""
-    lost_drawn: Float[np.ndarray, " seeds"]
-    """The same of drawn actions."""
-
-
-class Theory(NamedTuple):
-    """What MaxEnt-optimal policies do in a bent state."""
-
-    exact: Float[np.ndarray, " action"]
-    """Probabilities, by the best of all densities."""
-    gaussian: Float[np.ndarray, " action"]
-    """By the best tanh-Gaussian."""
-    choice: int
-    """The deterministic action of that tanh-Gaussian."""
-    plain_change: float
-    """The most that the extension changed a plain value of an old state."""
-
-
-def learned(problem: Problem, actors: AbstractActor) -> Learned:
-    """Reads a policy a seed, leaves `[seeds, ...]`, off its network; its actions' probabilities are normal ones."""
-    states = jnp.eye(len(problem.mdp.names), dtype=jnp.float32)
-    squashed = isinstance(jax.eval_shape(lambda: _first(actors)(states[0])), TanhNormal)
-    latent = math.atanh if squashed else float
-
-    def one(actor: AbstractActor, state: Array) -> tuple[Array, Array, Array]:
-        policy = actor(state)
-        assert isinstance(policy, TanhNormal | Normal)
-        return policy.mean[0], policy.log_std[0], policy.mode()[0]
-
-    each = jax.vmap(lambda actor: jax.vmap(lambda state: one(actor, state))(states))(jax.tree.map(jnp.asarray, actors))
-    mean, log_std, mode = (np.asarray(part, np.float64).T for part in each)
-
-    def drawn(state: int, place: float) -> np.ndarray:
-        return ndtr((latent(place) - mean[state]) / np.exp(log_std[state]))
-
-    def deterministic(state: int, place: float) -> np.ndarray:
-        return (mode[state] <= place).astype(float)
-
-    return Learned(
-        choice=choices(problem.task(), BENT, mode[BENT]),
-        chances=chances(problem.task(), BENT, drawn),
-        lost=_lost(problem, deterministic),
-        lost_drawn=_lost(problem, drawn),
-    )
-
-
-def _first(actors: AbstractActor) -> AbstractActor:
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], actors)
-
-
-def _lost(problem: Problem, at_most: AtMost) -> Float[np.ndarray, " seeds"]:
-    mdp, best = problem.mdp, plain_policy_iteration(problem.mdp).values[BENT]
-    return np.array([best - reward_values(mdp, each)[BENT] for each in densities(mdp, problem.task(), at_most)])
-
-
-def theory(problem: Problem) -> Theory:
-    """By exact dynamic programming, over all densities and over tanh-Gaussians."""
-    mdp, task = problem.mdp, problem.task()
-    exact = mdp.measure[BENT] * soft_policy_iteration(mdp, ALPHA).density[BENT]
-    gaussian = best_gaussian(mdp, task, ALPHA)
-
-    def at_most(state: int, place: float) -> np.ndarray:
-        return ndtr((math.atanh(place) - gaussian.mean[[state]]) / gaussian.sigma[[state]])
-
-    choice = int(choices(task, BENT, np.tanh(gaussian.mean[[BENT]]))[0])
-    before, after = (plain_policy_iteration(each).values for each in (problem.old, mdp))
-    change = float(np.abs(after[problem.extension.old] - before).max())
-    return Theory(exact, chances(task, BENT, at_most)[0], choice, change)
+_SMOOTHING = Smoothing(TD3().target_noise, TD3().target_noise_clip)
+SMOOTHINGS: Mapping[str, Smoothing] = {"TD3": _SMOOTHING, "TD3 unsmoothed": _SMOOTHING._replace(limit=0.0)}
+"""By method: the noise in its critics' targets, where these do not average over drawn actions."""
 
 
 def findings(budget: Budget, trained: Mapping[str, Sequence[Swept]]) -> Findings:
     """Theory beside what was learned."""
     tasks = problems(len(budget.envs))
-    theories = [theory(problem) for problem in tasks]
-    results = {
-        name: [learned(problem, one.actors) for problem, one in zip(tasks, sweep, strict=True)]
+    controls = [task.control() for task in tasks]
+    theories, without = ([theory(task) for task in each] for each in (tasks, controls))
+    read = {
+        name: [
+            learned(task, one.actors, SMOOTHINGS.get(name))
+            for task, one in zip([*tasks, *controls], sweep, strict=True)
+        ]
         for name, sweep in trained.items()
     }
+    results = {name: each[: len(tasks)] for name, each in read.items()}
+    both = {name: Both(each[: len(tasks)], each[len(tasks) :]) for name, each in read.items()}
     skipped = int(sum(one.skipped.sum() for sweep in trained.values() for one in sweep))
     return Findings(
         name="bifurcation",
@@ -140,22 +72,30 @@ def findings(budget: Budget, trained: Mapping[str, Sequence[Swept]]) -> Findings
             *_theory_words(tasks, theories),
             *_method_words(tasks, results),
             claim(counted(tasks, results)),
+            *control_words(tasks, theories, without, both),
             *([f"{skipped} updates were not finite and undone."] if skipped else []),
         ),
-        tables=(_method_table(tasks, results), _problem_table(tasks, theories, results)),
-        charts=(_curves(tasks, trained), _chances_chart(tasks, theories, results)),
+        tables=(
+            _method_table(tasks, results),
+            control_table(tasks, both),
+            cause_table(tasks, both),
+            _problem_table(tasks, theories, both),
+        ),
+        charts=(
+            _curves(tasks, trained),
+            control_chart(tasks, both),
+            _chances_chart(tasks, theories, results),
+        ),
         numbers=tuple(
             numbers_of(
                 one.cell,
-                target=problem.target,
-                best=problem.best,
+                target=task.target,
+                best=task.best,
                 choice=result.choice.tolist(),
-                chances=result.chances,
-                lost=result.lost,
-                lost_drawn=result.lost_drawn,
+                **{key: value for key, value in result._asdict().items() if key != "choice"},
             )
             for name, sweep in trained.items()
-            for problem, one, result in zip(tasks, sweep, results[name], strict=True)
+            for task, one, result in zip([*tasks, *controls], sweep, read[name], strict=True)
         ),
     )
 
@@ -187,11 +127,17 @@ def _about(budget: Budget) -> tuple[str, ...]:
         f"The entropy bifurcation extension bends the state in which episodes begin: at alpha {ALPHA:g} MaxEnt is to "
         f"give the plain-worst action, the target, a probability of {TARGET_CHANCE:g}. Leaving a chain costs at least "
         f"{MARGIN:g}; episodes are cut after {TIME_LIMIT} steps.",
+        "A control is the same problem extended with the policy that MaxEnt has there anyway as the target: the same "
+        "states, rewards, transitions and plain values, only the sets that continue are of other sizes. Seeds have the "
+        "same random numbers on both.",
         f"SAC and its kin hold alpha at {ALPHA:g}. TD3 and PPO are at their defaults, but for discount, rates, sizes, "
         "PPO's rollouts, of which there are 55, and PPO's networks, which are SAC's; its sigma is the same in all "
-        "states.",
+        f"states. TD3 unsmoothed has no noise in its critics' targets; TD3's has a sigma of {_SMOOTHING.sigma:g}, "
+        f"clipped to {_SMOOTHING.limit:g}.",
         "A learner fails if its deterministic action in the bent state is not the best one in plain values. Intervals "
-        "of counts (Wilson's, Newcombe's) take learners as independent, although seeds share problems.",
+        "of counts (Wilson's, Newcombe's; for a bent problem and its control Newcombe's of pairs) take learners as "
+        "independent, although seeds share problems. So bent problems have more or fewer than controls only where a "
+        "sign test of the problems gives p < 0.05 as well.",
     )
 
 
@@ -276,23 +222,19 @@ def _method_table(tasks: Sequence[Problem], results: Mapping[str, Sequence[Learn
     return Table("Methods over all problems", heads, tuple(rows), note)
 
 
-def _problem_table(
-    tasks: Sequence[Problem], theories: Sequence[Theory], results: Mapping[str, Sequence[Learned]]
-) -> Table:
+def _problem_table(tasks: Sequence[Problem], theories: Sequence[Theory], results: Mapping[str, Both]) -> Table:
     heads = ("problem", "plain gap", "best continues", "target continues", "MaxEnt", "tanh-Gaussian", *results)
     rows = []
     for index, (task, one) in enumerate(zip(tasks, theories, strict=True)):
         q = plain_policy_iteration(task.mdp).action_values[BENT]
-        failed = [
-            f"{np.sum(each[index].choice != task.best)} of {each[index].choice.size}" for each in results.values()
-        ]
+        failed = [" / ".join(str(np.sum(one[index].choice != task.best)) for one in each) for each in results.values()]
         shares = [f"{task.extension.continuing[action].min() / 2:.2f}" for action in (task.best, task.target)]
         policies = [f"{p[task.best]:.2f} / {p[task.target]:.2f}" for p in (one.exact, one.gaussian)]
         rows.append((task.name, f"{q[task.best] - q[task.target]:.2f}", *shares, *policies, *failed))
     note = (
         "Gap: discounted plain value of the best action above the target's. Continues: the smallest share of [-1, 1] "
         "that goes on in the chain behind the action. MaxEnt-optimal policies, of all and of tanh-Gaussians: P(best) / "
-        "P(target). Then, by method, learners that fail."
+        "P(target). Then, by method, how many learners fail where bent / in the control."
     )
     return Table("Problems", heads, tuple(rows), note)
 
@@ -300,14 +242,15 @@ def _problem_table(
 def _curves(tasks: Sequence[Problem], trained: Mapping[str, Sequence[Swept]]) -> Chart:
     lines = []
     for name, sweep in trained.items():
+        bent = sweep[: len(tasks)]
         scores = [
-            (one.cell.evaluations - task.low) / (task.high - task.low) for task, one in zip(tasks, sweep, strict=True)
+            (one.cell.evaluations - task.low) / (task.high - task.low) for task, one in zip(tasks, bent, strict=True)
         ]
         steps = sweep[0].cell.evaluation_steps.tolist()
         lines.append(over_seeds(name, steps, np.concatenate(scores, axis=1)))
     return line_chart(
         "scores",
-        "Deterministic returns on the way",
+        "Deterministic returns on the way, on the bent problems",
         "Scaled by exact values: 1 is the plain-optimal policy, 0 the one that takes the target in the bent state and "
         "is optimal elsewhere. Interquartile mean over problems and seeds with its 95 % bootstrap interval.",
         lines,

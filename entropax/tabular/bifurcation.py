@@ -86,6 +86,7 @@ def bifurcation_extension(
     alpha: float,
     *,
     margin: float = 1.0,
+    min_layers: int = 1,
     max_layers: int = 100,
 ) -> Extension:
     """Extends a problem such that its MaxEnt-optimal policy at `state` becomes `target_density`.
@@ -103,17 +104,20 @@ def bifurcation_extension(
         target_density: With respect to the measure at `state`; positive where an action is available.
         alpha: Temperature, in reward per nat, at which T and P2 hold. P1 holds whatever it is.
         margin: How much less leaving a chain pays than the least that needs it to be bad, in reward.
-        max_layers: The longest chain to try; the shortest that does it is taken.
+        min_layers: The shortest chain to try, and
+        max_layers: the longest; the shortest that does it is taken.
 
     Raises:
-        EntropaxError: An argument is out of range, or no chain of at most `max_layers` reaches the target.
+        EntropaxError: An argument is out of range, or no chain of those lengths reaches the target.
     """
     check_alpha(alpha)
     _check_state(mdp, state, target_density)
     if not (math.isfinite(margin) and margin > 0):
         raise EntropaxError(f"margin = {margin} must be positive and finite: leaving a chain has to be worse.")
+    if not 1 <= min_layers <= max_layers:
+        raise EntropaxError(f"No chain has {min_layers} to {max_layers} layers. Ask for 1 <= min_layers <= max_layers.")
     chains, plain_next = _chains(mdp, state, target_density, alpha)
-    layers = next((count for count in range(1, max_layers + 1) if chains.feasible(count)), None)
+    layers = next((count for count in range(min_layers, max_layers + 1) if chains.feasible(count)), None)
     if layers is None:
         raise _out_of_reach(mdp, state, chains, plain_next, max_layers)
     values = chains.soft_values(layers)

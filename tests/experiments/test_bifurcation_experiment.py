@@ -12,6 +12,7 @@ from scipy.special import ndtr
 from entropax.envs.base import Episodes
 from entropax.experiments import bifurcation, bifurcation_page, reproduce
 from entropax.experiments.bifurcation import ALPHA, BENT, TIME_LIMIT, problems
+from entropax.experiments.bifurcation_learned import learned
 from entropax.experiments.bifurcation_theory import best_gaussian, chances, choices, densities, episode_return
 from entropax.experiments.budget import Budget
 from entropax.experiments.sweeps import episode_return as drawn_return
@@ -86,7 +87,7 @@ def test_probabilities_are_normal_ones_before_the_tanh_or_without_it():
     problem = problems(1)[0]
     edge = float(problem.task().ends[BENT][0])
     for kind, latent in ((Actor, math.atanh(edge)), (GaussianActor, edge)):
-        found = bifurcation_page.learned(problem, constant(kind, 0.2, math.log(0.5), problem))
+        found = learned(problem, constant(kind, 0.2, math.log(0.5), problem))
         np.testing.assert_allclose(found.chances[:, 0], ndtr((latent - 0.2) / 0.5), atol=1e-5)
         np.testing.assert_allclose(found.chances.sum(axis=1), 1, atol=1e-12)
         assert found.choice.shape == found.lost.shape == (2,)
@@ -122,13 +123,16 @@ def test_from_training_to_pages(monkeypatch, tmp_path):
     budget = Budget(("random-1", "random-2"), 2, 100, (8,), 8, samples=3, episodes=2, rate=1.0)
     files = reproduce.reproduce("bifurcation", budget, tmp_path, command="c")
     cells = json.loads(files[1].read_text("utf-8"))["cells"]
-    assert [cell["method"] for cell in cells] == [f"{name}, random-{i}" for name in methods for i in (1, 2)]
+    assert [cell["method"] for cell in cells] == [
+        f"{name}, random-{i}{kind}" for name in methods for kind in ("", ", control") for i in (1, 2)
+    ]
     for cell in cells:
         assert np.sum(cell["chances"], axis=1) == pytest.approx(1, abs=1e-3)
         assert min(cell["lost"] + cell["lost_drawn"]) >= 0
     page = files[2].read_text("utf-8")
     assert "in all 2 problems" in page and "Learners that fail: SAC " in page
-    assert len(files) == 5
+    assert "TD3 has " in page and "bending turns more learners of SAC to the target than of PPO" in page
+    assert len(files) == 6
     again = bifurcation.train(budget, tmp_path)
     assert again["PPO"][0].cell.evaluation_steps.tolist() == list(range(10, 111, 10)), "no random steps"
     assert again["SAC"][0].cell.evaluation_steps.tolist() == list(range(20, 111, 10))

@@ -205,6 +205,17 @@ def test_a_target_that_longer_chains_reach(built):
         bifurcation_extension(mdp, 0, target, alpha, max_layers=extension.layers - 1)
 
 
+def test_longer_chains_than_needed_keep_the_promises_too(built):
+    mdp, target, alpha, shortest = built
+    extension = bifurcation_extension(mdp, 0, target, alpha, min_layers=shortest.layers + 3)
+    assert extension.layers == shortest.layers + 3
+    soft = soft_policy_iteration(extension.mdp, alpha)
+    np.testing.assert_allclose(soft.density[0], target, rtol=0, atol=EXACT)
+    np.testing.assert_allclose(soft.values[extension.old], soft_policy_iteration(mdp, alpha).values, rtol=0, atol=EXACT)
+    plain = plain_policy_iteration(extension.mdp).values[extension.old]
+    np.testing.assert_allclose(plain, plain_policy_iteration(mdp).values, rtol=0, atol=EXACT)
+
+
 def test_a_target_so_small_that_a_set_has_no_measure_left():
     """In one layer the third action's chain would need the measure exp((log 1e-305 + ...) / 0.9), which is 0."""
     transitions = np.zeros((3, 3, 3))
@@ -228,6 +239,7 @@ def test_what_is_refused(built):
     refused("State 9 is terminal or does not exist", mdp, 9, target, alpha)
     refused("is terminal", random_mdp(np.random.default_rng(0), terminals=1), 5, target, alpha)
     refused("margin = 0", mdp, 0, target, alpha, margin=0.0)
+    refused("No chain has 3 to 2 layers", mdp, 0, target, alpha, min_layers=3, max_layers=2)
     refused("has been extended already", extension.mdp, 0, target, alpha)
     refused("it must be", mdp, 0, target[:4], alpha)
     refused("positive exactly at", mdp, 0, np.eye(5)[0] / mdp.measure[0, 0], alpha)
