@@ -175,7 +175,7 @@ def _ppo(setting: Setting) -> PPO:
         policy=TanhGaussian(torso),
         torso=torso,
         num_steps=setting.rollout,
-        minibatches=min(8, setting.rollout),
+        minibatches=min(8, setting.rollout // 2),
     )
 
 
