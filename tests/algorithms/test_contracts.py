@@ -132,9 +132,7 @@ def test_a_variant_is_rebuilt_from_its_configuration(case):
 
 def test_update_returns_the_type_it_was_given(case):
     state = jax.eval_shape(lambda: case.algorithm.init(case.spec, key=jax.random.key(0)))
-    following, metrics = jax.eval_shape(
-        lambda s, b: case.algorithm.update(case.spec, s, b, PROGRESS, key=jax.random.key(0)), state, case.batch
-    )
+    following, metrics = case.update.eval_shape(case.algorithm, state, case.batch, jax.random.key(0))
     assert jax.tree.structure(following) == jax.tree.structure(state)
     for before, after in zip(jax.tree.leaves(state), jax.tree.leaves(following), strict=True):
         assert (before.shape, before.dtype, before.weak_type) == (after.shape, after.dtype, after.weak_type)

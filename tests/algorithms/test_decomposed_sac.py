@@ -156,7 +156,8 @@ def test_on_the_toy_both_parts_are_the_exact_ones():
     check_against_truth(toy(0.99), policies, 1.0, 0.05)
 
 
-@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
 def test_on_random_problems_both_parts_are_the_exact_ones(seed):
     generator = np.random.default_rng(seed)
     mdp = random_mdp(generator, states=5, actions=3, branches=2, terminals=1, discount=0.9)

@@ -15,6 +15,8 @@ from entropax.diagnostics.dialects import ON_POLICY
 from entropax.report import read_run
 from entropax.types import Categories, Spec
 
+pytestmark = pytest.mark.slow
+
 LOOP = Training(
     steps=384, num_envs=2, warmup=0, log_every=128, evaluate_every=192, evaluation_episodes=1, checkpoint_every=192
 )
@@ -47,7 +49,6 @@ def test_a_policy_is_loaded_as_it_was_and_acts_in_integers(trained):
     np.testing.assert_array_equal(again.policy(observations, seed=1), expected)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["ppo", "a2c"])
 def test_the_command_line_trains_on_gymnasium_s_cart_pole(algorithm, tmp_path, capsys):
     short = ("--steps", "256", "--warmup", "0", "--log-every", "128", "--evaluate-every", "0")

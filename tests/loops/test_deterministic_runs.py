@@ -14,6 +14,8 @@ from entropax.report import diagnose, read_run, write_report
 from entropax.report.terminal import text
 from entropax.runs import load_policy, snapshot_steps
 
+pytestmark = pytest.mark.slow
+
 SMALL = {"torso": Dense((16, 16)), "batch_size": 32, "actor_learning_rate": 1e-3, "exploration_noise": 0.3}
 NOT_MEASURED = {"entropy/target", "entropy/slack", "entropy/fraction_of_feasible"}
 SPREAD_RULES = {
@@ -102,7 +104,6 @@ def test_a_run_goes_on(trained):
             np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("word", "flags"), [("td3", ("--algorithm.target-noise", "0.1")), ("ddpg", ())])
 def test_the_command_line_trains_them(word, flags, tmp_path, capsys):
     settings = ("--algorithm.exploration-noise", "0.2", "--algorithm.batch-size", "16", *flags)

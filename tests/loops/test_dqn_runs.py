@@ -14,6 +14,8 @@ from entropax.cli import main
 from entropax.diagnostics.dialects import GREEDY, OF_CATEGORIES, Knob
 from entropax.report import read_run
 
+pytestmark = pytest.mark.slow
+
 SHORT = ("--steps", "300", "--warmup", "100", "--log-every", "50", "--evaluate-every", "150")
 TINY = ("--algorithm.batch-size", "16", "algorithm.torso:dense", "--algorithm.torso.hidden-sizes", "8")
 RULES = {
@@ -69,7 +71,6 @@ def test_sac_of_discrete_actions_is_steered_and_judged(tmp_path):
     np.testing.assert_allclose(again.metrics.series("entropy/target")[1][-1], 0.3, rtol=1e-6)
 
 
-@pytest.mark.slow
 def test_the_rule_acts_in_the_loop_on_a_jax_environment(loop, tmp_path):
     """At epsilon 1 a pole falls as fast as by random actions; at 0.05, from an untrained critic, faster."""
     short = dataclasses.replace(loop, steps=2_000, warmup=0, log_every=2_000, evaluate_every=0, updates=1)

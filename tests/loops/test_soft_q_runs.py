@@ -15,6 +15,8 @@ from entropax.report import diagnose, read_run, write_report
 from entropax.report.terminal import text
 from entropax.runs import load_policy
 
+pytestmark = pytest.mark.slow
+
 SMALL = SoftQ(torso=Dense((16, 16)), batch_size=32, value_samples=4, fixed_particles=3, moved_particles=3)
 NOT_MEASURED = {
     "entropy/nats",
@@ -30,7 +32,7 @@ NOT_MEASURED = {
 }
 
 
-@pytest.fixture(scope="module", params=["entropax/Pendulum-v0", pytest.param("Pendulum-v1", marks=pytest.mark.slow)])
+@pytest.fixture(scope="module", params=["entropax/Pendulum-v0", "Pendulum-v1"])
 def trained(request, loop, tmp_path_factory):
     short = dataclasses.replace(loop, log_every=100)
     return fit(SMALL, request.param, short, seeds=2, root=tmp_path_factory.mktemp("runs"), progress=False)
@@ -90,7 +92,6 @@ def test_a_run_goes_on(trained):
             np.testing.assert_array_equal(one, two)
 
 
-@pytest.mark.slow
 def test_the_command_line_trains_it(tmp_path, capsys):
     settings = ("--algorithm.entropy-weight", "0.05", "--algorithm.batch-size", "16")
     short = ("--steps", "300", "--warmup", "200", "--log-every", "50", "--evaluate-every", "0")
