@@ -21,7 +21,7 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
-# What trains for longer: probes of every algorithm but SAC, experiments from training to page, resumed runs of all kinds.
+# What takes longer: most probes, experiments from training to page, every learner in both loops, noise and bonuses on hosts, seeds in processes.
 test-slow: setup
 	$(BIN)/python -m pytest -m slow --numprocesses=auto --maxprocesses=4 --dist=loadfile
 

@@ -150,6 +150,7 @@ def check_against_truth(mdp, policies, alpha, tolerance):
     np.testing.assert_array_less(np.abs(errors).max(axis=0), tolerance * spread)
 
 
+@pytest.mark.slow
 def test_on_the_toy_both_parts_are_the_exact_ones():
     """The policy is about SAC's own at alpha 1: narrow at the good state, wide at the bad one."""
     policies = np.array([[0.3, -0.2], [0.0, -3.3], [0.0, -0.14], *[[0.0, 0.0]] * 3])

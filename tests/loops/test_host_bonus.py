@@ -36,6 +36,8 @@ from entropax.loops.host_lane import HostLane
 from entropax.loops.update import guarded_update
 from entropax.replay import unpack
 
+pytestmark = pytest.mark.slow
+
 SMALL = SAC(torso=Dense((8,)), batch_size=8)
 ON_POLICY = PPO(torso=Dense((8,)), num_steps=6, epochs=1, minibatches=1)
 LOOP = Training(steps=400, num_envs=2, warmup=100, train_every=2, capacity=400, log_every=100)
@@ -212,7 +214,6 @@ class _PowerCutError(Exception):
     """The process is gone."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("algorithm", "env", "training"),
     [

@@ -29,6 +29,8 @@ from entropax.loops.driver import Driver
 from entropax.loops.host_lane import HostLane
 from entropax.replay import unpack
 
+pytestmark = pytest.mark.slow
+
 SMALL = SAC(torso=Dense((8,)), batch_size=8)
 LOOP = Training(steps=400, num_envs=2, warmup=0, capacity=400, log_every=100)
 
@@ -161,7 +163,6 @@ class _PowerCutError(Exception):
     """The process is gone."""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("noise", [White(0.2), ParameterNoise(0.1)], ids=lambda noise: type(noise).__name__)
 def test_a_run_with_noise_is_trained_and_resumed(noise, tmp_path, monkeypatch):
     training = Training(steps=600, warmup=100, log_every=200, evaluate_every=300, checkpoint_every=300)

@@ -25,6 +25,8 @@ from entropax.loops.process_lane import next_piece, process_lanes
 from entropax.runs import read_checkpoint_meta, read_metrics
 from entropax.runs.tensors import name_leaves
 
+pytestmark = pytest.mark.slow
+
 BRITTLE = """
 import os
 import gymnasium
@@ -114,7 +116,6 @@ def test_a_run_in_processes_is_the_run_in_one_program(cut):
     assert events[0] == events[1]
 
 
-@pytest.mark.slow
 def test_a_checkpoint_of_processes_is_resumed_with_them_and_without(cut, tmp_path):
     without = Path(shutil.copytree(cut["processes"], tmp_path / "without"))
     manifest = without / "run.json"
@@ -227,7 +228,6 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("phase", ["warm-up", "training"])
 def test_ctrl_c_saves_within_ten_seconds(phase, tmp_path):
     counts = {"warm-up": ["--warmup", "400_000", "--steps", "400_100"], "training": ["--steps", "60_000"]}[phase]

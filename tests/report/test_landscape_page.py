@@ -243,7 +243,8 @@ const ready = setInterval(() => {
 
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium, chromium-browser or google-chrome on the path")
-@pytest.mark.parametrize("width", [1280, pytest.param(420, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 420])
 def test_the_page_in_a_browser_shows_one_seed_at_a_time(toy, plane, tmp_path, width):
     html = write_landscape(toy.path, command=COMMAND).html.read_text("utf-8")
     maps = write_landscape(plane.path, command=COMMAND).html.read_text("utf-8")
