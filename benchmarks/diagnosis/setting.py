@@ -23,7 +23,7 @@ from entropax.loops.progress import Display
 from entropax.loops.run import POLICY, Run, actors_like, load, spec_to_json
 from entropax.loops.training import Training
 from entropax.networks import Dense
-from entropax.runs import MetricsLog, create_run, from_config, load_policy, new_manifest, to_config
+from entropax.runs import MetricsLog, create_run, load_policy, new_manifest, renewed, to_config
 from entropax.temperature import AbstractTemperature
 
 SEEDS = (0, 1, 2, 3)
@@ -102,7 +102,7 @@ def _read_today(config: Mapping[str, Any]) -> dict[str, Any]:
     A target out of reach is refused, which only a fault has; it is compared as it was written.
     """
     try:
-        return to_config(from_config(config))
+        return renewed(config)
     except EntropaxError:
         return dict(config)
 

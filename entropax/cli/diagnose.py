@@ -33,7 +33,7 @@ class Diagnose:
     target: float | None = None
     """Target entropy as the other library was given it, in nats (of tokens: a token); else that library's default."""
     vocabulary: int | None = None
-    """Tokens that a language model chooses from, the its output layer; else config.json.s beside the log."""
+    """Tokens that a language model chooses from: the size of its output layer; else config.json's, beside the log."""
     json: bool = False
     """Print JSON instead of text."""
 

@@ -62,6 +62,23 @@ def _nearly_uniform(one: OneSeed) -> bool:
     return known and float(seen.fraction[seen.late].mean()) > WIDE
 
 
+def _evidence(
+    one: OneSeed, found: _Gap, evidence: str, explanation: str, causes: tuple[str, ...], remedy: tuple[str, ...]
+) -> Evidence:
+    """What both rules show: the two late returns, and how wide the policy is."""
+    steps = one.rows("eval/mean_reward")[0]
+    return Evidence(
+        Kind.MISLEADING,
+        Severity.WARNING,
+        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
+        {"return of the mode": found.mode, "return of samples": found.sampled, "sigma": one.late("entropy/sigma")},
+        evidence,
+        explanation,
+        causes,
+        remedy,
+    )
+
+
 def noise_costs(one: OneSeed) -> Evidence | None:
     """The mode earns clearly more than the policy's samples: more entropy than the task's precision allows."""
     found = _gap(one)
@@ -71,12 +88,9 @@ def noise_costs(one: OneSeed) -> Evidence | None:
     mode, sampled, _, start = found
     decided = ". The policy is nearly uniform: what it knows shows in its mode alone" if uniform else ""
     share = 100 * (mode - sampled) / max(mode - start, 1e-12)
-    steps = one.rows("eval/mean_reward")[0]
-    return Evidence(
-        Kind.MISLEADING,
-        Severity.WARNING,
-        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
-        {"return of the mode": mode, "return of samples": sampled, "sigma": one.late("entropy/sigma")},
+    return _evidence(
+        one,
+        found,
         "rollout/ep_rew_mean",
         f"Entropy is held too high for this task: the mode returns {number(mode)}, the policy's samples "
         f"only {number(sampled)}, so the noise costs {number(share)} % of what was learned{decided}.",
@@ -97,12 +111,9 @@ def mode_loses(one: OneSeed) -> Evidence | None:
     if found is None or not found.pays(GAP):
         return None
     mode, sampled, _, _ = found
-    steps = one.rows("eval/mean_reward")[0]
-    return Evidence(
-        Kind.MISLEADING,
-        Severity.WARNING,
-        (int(steps[in_last_quarter(steps)][0]), int(steps[-1])),
-        {"return of the mode": mode, "return of samples": sampled, "sigma": one.late("entropy/sigma")},
+    return _evidence(
+        one,
+        found,
         "eval/mean_reward",
         f"The mode is worse than the policy itself: it returns {number(mode)}, samples {number(sampled)}. The task "
         "needs the noise, or the evaluation differs from training.",
