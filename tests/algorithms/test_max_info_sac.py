@@ -116,14 +116,16 @@ def test_targets_have_the_standardised_gain_of_the_next_action():
     (now, _), (lagged, _) = lookahead_by_hand(state, data)
     seen = np.concatenate([np.asarray([3.0, 5.0, 8.0]), now, lagged])
     noise = jax.random.normal(KEY, (2, BATCH, 2))[0]
+    draw = jax.jit(lambda observation, noise: state.sac.actor(observation).reparameterised(noise))
+    values = jax.jit(lambda critics, observation, action: jax.vmap(lambda c: c(observation, action))(critics))
     squares = []
     for i in range(BATCH):
         observation = data.next_observation[i, 0]
-        action, log_prob = state.sac.actor(observation).reparameterised(noise[i])
+        action, log_prob = draw(observation, noise[i])
         gain = gains_by_hand(state.models, observation[None], action[None])[0]
-        ahead = jnp.min(jax.vmap(lambda c, o=observation, a=action: c(o, a))(state.sac.target_critics))
+        ahead = jnp.min(values(state.sac.target_critics, observation, action))
         ahead = ahead - 0.7 * log_prob.sum() + 0.5 * (gain - seen.mean()) / seen.std()
-        q = jax.vmap(lambda c, i=i: c(data.observation[i, 0], data.action[i, 0]))(state.sac.critics)
+        q = values(state.sac.critics, data.observation[i, 0], data.action[i, 0])
         squares.append(0.5 * jnp.sum((q - data.reward[i, 0] - 0.9 * ahead) ** 2))
     _, metrics = updated(SETTINGS, data, state)
     assert float(metrics["train/critic_loss"]) == pytest.approx(np.mean(squares), rel=1e-3)

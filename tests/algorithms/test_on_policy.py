@@ -18,6 +18,7 @@ from entropax.types import Bounds, Spec, Transition, unknown_progress
 
 SPEC = Spec(3, Bounds((-2.0, -1.0), (2.0, 1.0)))
 PROGRESS = unknown_progress(SPEC)
+experienced = eqx.filter_jit(experience)
 POLICIES = [TanhGaussian(Dense((8,))), ClippedGaussian(Dense((8,)))]
 by_policy = pytest.mark.parametrize("policy", POLICIES, ids=["tanh", "clipped"])
 
@@ -27,7 +28,7 @@ def _rollout(algorithm, state, envs=3, steps=16):
     rng, shape = np.random.default_rng(0), (envs, steps)
     observation, following = (jnp.asarray(rng.normal(size=(*shape, 3)), jnp.float32) for _ in range(2))
     keys = jax.random.split(jax.random.key(1), shape)
-    action = jax.vmap(jax.vmap(lambda o, key: algorithm.act(state, o, key=key)))(observation, keys)
+    action = jax.jit(jax.vmap(jax.vmap(lambda o, key: algorithm.act(state, o, key=key))))(observation, keys)
     terminated = jnp.asarray(rng.random(shape) < 0.2, jnp.float32)
     reward = jnp.asarray(rng.normal(size=shape), jnp.float32)
     return Transition(observation, action, reward, following, terminated, terminated)
@@ -43,17 +44,19 @@ def test_the_first_minibatch_s_gradient_is_the_plain_policy_gradient(policy):
     """The ratio is 1 there, so that grad r A = A grad log pi, and no clipping bites."""
     ppo = PPO(0.9, policy=policy, num_steps=16, epochs=1, minibatches=1, advantages=AsEstimated(), clip=1e-3)
     state = ppo.init(SPEC, key=jax.random.key(0))
-    steps = experience(state.networks, OneValue(), _rollout(ppo, state), 0.9, 0.95)
+    batch = _rollout(ppo, state)
+    steps = experienced(state.networks, OneValue(), batch, 0.9, 0.95)
 
     def ratio(log_probs, steps):
         return jnp.exp(log_probs - steps.log_prob)
 
-    ones = ratio(experience(state.networks, OneValue(), _rollout(ppo, state), 0.9, 0.95).log_prob, steps)
-    np.testing.assert_allclose(ones, 1.0, atol=1e-5)
-    mine, _ = gradient(state.networks, steps, lambda p, s: ratio(p, s) * s.advantage, 0.5, 0.0)
-    plain, _ = gradient(state.networks, steps, lambda p, s: p * s.advantage, 0.5, 0.0)
+    def climbed(objective):
+        return jax.jit(lambda s: gradient(s.networks, steps, objective, 0.5, 0.0)[0])(state)
+
+    mine = climbed(lambda p, s: ratio(p, s) * s.advantage)
+    plain = climbed(lambda p, s: p * s.advantage)
     assert _largest_difference(mine, plain) < 1e-5
-    updated, metrics = ppo.update(SPEC, state, _rollout(ppo, state), PROGRESS, key=jax.random.key(2))
+    updated, metrics = jax.jit(lambda s: ppo.update(SPEC, s, batch, PROGRESS, key=jax.random.key(2)))(state)
     norm = float(jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(plain.actor))))
     assert norm > 1e-3
     assert float(metrics["train/actor_grad_norm"]) == pytest.approx(norm, rel=1e-3)
@@ -67,9 +70,9 @@ def test_later_minibatches_of_a_rollout_are_clipped():
         ppo = PPO(num_steps=16, epochs=20, minibatches=1, learning_rate=3e-3, clip=clip)
         state = ppo.init(SPEC, key=jax.random.key(0))
         batch = _rollout(ppo, state)
-        before = experience(state.networks, OneValue(), batch, 0.9, 0.95)
+        before = experienced(state.networks, OneValue(), batch, 0.9, 0.95)
         following, _ = jax.jit(lambda s: ppo.update(SPEC, s, batch, PROGRESS, key=jax.random.key(2)))(state)
-        after = experience(following.networks, OneValue(), batch, 0.9, 0.95)
+        after = experienced(following.networks, OneValue(), batch, 0.9, 0.95)
         return float(jnp.mean(jnp.abs(jnp.exp(after.log_prob - before.log_prob) - 1)))
 
     free, held = travelled(1e6), travelled(0.01)
@@ -82,13 +85,14 @@ def test_the_entropy_s_gradient_is_that_of_the_entropy_and_not_of_the_stored_log
     """By finite differences in log sigma: d/dlog sigma of H; a Gaussian's is 1 a dimension."""
     ppo = PPO(policy=policy)
     networks = ppo.init(SPEC, key=jax.random.key(0)).networks
-    steps = experience(networks, OneValue(), _rollout(ppo, ppo.init(SPEC, key=jax.random.key(0))), 0.9, 0.95)
+    steps = experienced(networks, OneValue(), _rollout(ppo, ppo.init(SPEC, key=jax.random.key(0))), 0.9, 0.95)
 
     def nothing(log_probs, steps):
         return 0 * log_probs
 
-    slope, _ = gradient(networks, steps, nothing, 0.0, 1.0)
+    slope = jax.jit(lambda n: gradient(n, steps, nothing, 0.0, 1.0)[0])(networks)
 
+    @jax.jit
     def entropy(shift):
         moved = eqx.tree_at(lambda n: n.actor.network.log_std, networks, networks.actor.network.log_std + shift)
         return jnp.mean(jax.vmap(lambda o: moved.actor(o).entropy())(steps.observation))
@@ -183,7 +187,7 @@ def test_standardising_a_single_step_is_refused():
     with pytest.raises(EntropaxError, match=r"one step.*num_envs"):
         ppo.update(SPEC, state, batch, PROGRESS, key=jax.random.key(1))
     plain = dataclasses.replace(ppo, advantages=AsEstimated())
-    updated, _ = plain.update(SPEC, state, batch, PROGRESS, key=jax.random.key(1))
+    updated, _ = jax.jit(lambda s: plain.update(SPEC, s, batch, PROGRESS, key=jax.random.key(1)))(state)
     assert _largest_difference(updated.networks.actor, state.networks.actor) > 1e-5
     np.testing.assert_array_equal(AsEstimated()(jnp.arange(3.0)), jnp.arange(3.0))
 
@@ -192,10 +196,9 @@ def test_a2c_takes_one_rmsprop_step_down_the_policy_gradient():
     a2c = A2C(num_steps=16, max_grad_norm=float("inf"), policy=POLICIES[0])
     state = a2c.init(SPEC, key=jax.random.key(0))
     batch = _rollout(a2c, state)
-    slope, _ = gradient(
-        state.networks, experience(state.networks, OneValue(), batch, 0.99, 1.0), lambda p, s: p * s.advantage, 0.5, 0.0
-    )
-    following, _ = a2c.update(SPEC, state, batch, PROGRESS, key=jax.random.key(0))
+    steps = experienced(state.networks, OneValue(), batch, 0.99, 1.0)
+    slope = jax.jit(lambda n: gradient(n, steps, lambda p, s: p * s.advantage, 0.5, 0.0)[0])(state.networks)
+    following, _ = jax.jit(lambda s: a2c.update(SPEC, s, batch, PROGRESS, key=jax.random.key(0)))(state)
     expected = jax.tree.map(lambda p, g: p - 7e-4 * g / jnp.sqrt(0.01 * g**2 + 1e-5), state.networks, slope)
     assert _largest_difference(following.networks, expected) < 1e-5
     assert _largest_difference(following.networks, state.networks) > 1e-3

@@ -227,6 +227,7 @@ def test_the_stated_errors_are_those_of_repetition_and_shrink_with_the_root_of_t
         np.testing.assert_allclose(np.mean(getattr(few.errors, name)) / stated, 2.0, rtol=0.15, err_msg=name)
 
 
+@pytest.mark.slow
 def test_compiled_and_over_seeds_it_is_the_same():
     pairs = [
         (at_optimum(jnp.asarray(a), C, states(2 * i)), at_optimum(jnp.asarray(0.3), 2 * C, states(2 * i + 1)))

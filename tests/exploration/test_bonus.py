@@ -248,7 +248,8 @@ def test_a_bonus_is_learned_from_and_neither_stored_nor_reported():
     assert not np.isclose(*losses).any(), "targets have the bonus"
 
 
-@pytest.mark.parametrize("name", ["counts", *(pytest.param(name, marks=pytest.mark.slow) for name in LEARNED)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["counts", *LEARNED])
 def test_a_coefficient_of_zero_leaves_learning_as_it_is_bit_for_bit(name):
     """Operation by operation: XLA rounds two different programs differently, whatever they add."""
     bonus, steps = LEARNED.get(name, Counts()), random_steps(n=8)

@@ -102,6 +102,7 @@ def test_noise_begins_anew_where_an_episode_ends_and_only_there():
     assert same == [True, True, True, False, True]
 
 
+@pytest.mark.slow
 def test_the_policy_alone_remembers_nothing_and_leaves_run_json_as_it_was(tmp_path):
     carry = begin(SMALL, make("entropax/Pendulum-v0"), TRAINING, key=jax.random.key(0))
     assert jax.tree.leaves(carry.exploration) == []

@@ -131,7 +131,7 @@ def test_episodes_that_the_environment_ends_are_counted_as_terminations(env, sma
     np.testing.assert_array_equal(row.values["rollout/episodes"], 20)
 
 
-@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
+@pytest.mark.parametrize("env", BOTH)
 def test_learners_are_told_how_far_the_run_is(env, small, loop, tmp_path):
     target = AnnealOverRun(PerDimension(0.0), PerDimension(-1.0), until=1.0)
     algorithm = dataclasses.replace(small, temperature=PI(target_entropy=target))
@@ -140,6 +140,7 @@ def test_learners_are_told_how_far_the_run_is(env, small, loop, tmp_path):
     np.testing.assert_allclose(targets, np.broadcast_to(-(steps[:, None] - 1) / loop.steps, targets.shape), atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", BOTH)
 def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
     algorithm = MetaSAC(dataclasses.replace(small, temperature=Fixed(0.5)))
@@ -153,6 +154,7 @@ def test_meta_sac_runs_in_both_loops(env, small, loop, tmp_path):
     assert load(run.path).algorithm == algorithm
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env", BOTH)
 @pytest.mark.parametrize(
     ("build", "own"),

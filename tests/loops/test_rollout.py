@@ -120,8 +120,11 @@ def test_an_update_on_the_host_sees_the_steps_of_its_own_round_only(monkeypatch)
     lane.close()
 
 
-@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", "Pendulum-v1"])
-@pytest.mark.parametrize("policy", [SQUASHED, ClippedGaussian(Dense((16, 16)), initial_log_std=1.0)])
+@pytest.mark.parametrize("env", ["entropax/Pendulum-v0", pytest.param("Pendulum-v1", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "policy",
+    [SQUASHED, pytest.param(ClippedGaussian(Dense((16, 16)), initial_log_std=1.0), marks=pytest.mark.slow)],
+)
 def test_ppo_runs_in_both_loops(env, policy, tmp_path):
     run = fit(ppo(policy), env, LOOP, seeds=2, root=tmp_path, progress=False)
     assert [row.step for row in run.metrics.rows] == [128, 256, 384]

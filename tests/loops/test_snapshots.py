@@ -136,7 +136,11 @@ def _cut(monkeypatch, name, algorithm, loop, root):
     return path
 
 
-@pytest.mark.parametrize("method", ["save", "_snapshot"], ids=["before a checkpoint", "between it and its snapshot"])
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param("save", marks=pytest.mark.slow), "_snapshot"],
+    ids=["before a checkpoint", "between it and its snapshot"],
+)
 def test_a_resumed_run_has_the_snapshots_of_the_uninterrupted_one(method, small, loop, jax_run, tmp_path, monkeypatch):
     path = _cut(monkeypatch, method, small, loop, tmp_path)
     assert read_checkpoint_meta(path)[1] == 400

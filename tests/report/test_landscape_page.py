@@ -209,6 +209,7 @@ def plane(tmp_path_factory):
     return fit(small(), "entropax/Quadrotor-v0", LOOP, root=root, progress=False)
 
 
+@pytest.mark.slow
 def test_two_of_four_dimensions_are_shown(plane):
     numbers = {}
     for asked in ((), (3, 1)):
