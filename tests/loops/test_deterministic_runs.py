@@ -6,8 +6,9 @@ import json
 import jax
 import numpy as np
 import pytest
+from going_on import assert_goes_on
 
-from entropax import DDPG, TD3, Dense, fit, load, resume
+from entropax import DDPG, TD3, Dense, fit, load
 from entropax.cli import main
 from entropax.diagnostics.dialects import DETERMINISTIC
 from entropax.report import diagnose, read_run, write_report
@@ -91,17 +92,7 @@ def test_the_verdict_says_nothing_of_an_entropy_that_is_set(trained, tmp_path):
 
 
 def test_a_run_goes_on(trained):
-    checkpoint = trained.path / "checkpoints" / "step_000000600"
-    assert checkpoint.exists()
-    for path in checkpoint.iterdir():
-        path.unlink()
-    checkpoint.rmdir()
-    again = resume(trained.path, progress=False)
-    assert again.metrics.rows[-1].step == 600
-    if trained.manifest.environment["backend"] == "jax":
-        first = [np.asarray(leaf) for leaf in jax.tree.leaves(trained.actors)]
-        for one, two in zip(first, jax.tree.leaves(load(trained.path).actors), strict=True):
-            np.testing.assert_array_equal(one, two)
+    assert_goes_on(trained)
 
 
 @pytest.mark.parametrize(("word", "flags"), [("td3", ("--algorithm.target-noise", "0.1")), ("ddpg", ())])

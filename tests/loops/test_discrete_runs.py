@@ -7,8 +7,9 @@ import math
 import jax
 import numpy as np
 import pytest
+from going_on import assert_goes_on
 
-from entropax import Dense, DiscreteSoftQ, fit, load, resume
+from entropax import Dense, DiscreteSoftQ, fit, load
 from entropax.cli import main
 from entropax.diagnostics.dialects import SOFT_Q
 from entropax.diagnostics.findings import Kind
@@ -91,16 +92,7 @@ def test_a_run_is_judged_and_reported(trained, tmp_path):
 
 
 def test_a_run_goes_on(trained):
-    checkpoint = trained.path / "checkpoints" / "step_000000600"
-    for path in checkpoint.iterdir():
-        path.unlink()
-    checkpoint.rmdir()
-    again = resume(trained.path, progress=False)
-    assert again.metrics.rows[-1].step == 600
-    if trained.manifest.environment["backend"] == "jax":
-        first = [np.asarray(leaf) for leaf in jax.tree.leaves(trained.actors)]
-        for one, two in zip(first, jax.tree.leaves(load(trained.path).actors), strict=True):
-            np.testing.assert_array_equal(one, two)
+    assert_goes_on(trained)
 
 
 def test_the_command_line_trains_it(tmp_path, capsys):
