@@ -159,6 +159,12 @@ def test_the_toy_s_sentences_hold_theory_to_the_interval():
     assert "above 1.2 (95 % [1.2, beyond the sweep]" in said(1.2)
 
 
+def test_the_toy_s_page_counts_the_undone_updates_of_every_method():
+    sweep, broken = made_toy(0.7), made_toy(0.7)[0]._replace(skipped=np.array([2.0, 1.0]))
+    trained = toy.Trained(sweep, {"SAC": sweep[-2], "SACLite": broken})
+    assert "3 updates were not finite and undone." in toy_page.findings(TINY, trained).sentences
+
+
 @pytest.mark.slow
 def test_the_toy_from_training_to_pages(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(toy, "METHODS", {"SACLite": toy.METHODS["SACLite"]})
