@@ -80,8 +80,8 @@ class Training:
         if fed.rounds <= fed.warmup_rounds:
             raise EntropaxError(
                 f"Training: {fed.steps} steps are over before the {fed.warmup_rounds * fed.stride} random ones of the "
-                f"warm-up (warmup is {fed.warmup}, in rounds of {fed.stride}), so nothing would be learned. Raise steps "
-                "or lower warmup."
+                f"warm-up (warmup is {fed.warmup}, in rounds of {fed.stride}), so nothing would be learned. Raise "
+                "steps or lower warmup."
             )
         fed.check_first(data.first())
         return fed

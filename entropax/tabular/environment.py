@@ -28,8 +28,8 @@ class Finite(AbstractDynamics[FiniteState]):
     """An MDP whose actions are laid out on [-1, 1], each over an interval as long as its measure.
 
     From left to right in their order; where a state has the problem's first two actions and no other, the first lies in
-    the middle and the second on both sides of it. A density over the MDP's actions is then one over [-1, 1] with the same
-    entropy, so learners with continuous actions can be held to exact values. Make it with `Finite.of`.
+    the middle and the second on both sides of it. A density over the MDP's actions is then one over [-1, 1] with the
+    same entropy, so learners with continuous actions can be held to exact values. Make it with `Finite.of`.
     """
 
     rewards: Float[Array, "state action"]
