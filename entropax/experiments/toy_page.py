@@ -57,7 +57,7 @@ def change_over(alphas: Sequence[float], success: Bool[np.ndarray, "alpha seeds"
         after = int(np.argmax(known < 0.5))
         low, high = edges[after - 1], edges[after]
         fall = (known[after - 1] - 0.5) / (known[after - 1] - known[after])
-        return low, low + fall * (high - low), high
+        return low, low + fall * (high - low) if fall > 0 else low, high  # Nothing of an infinite way is no number.
 
     drawn = [around(success[:, generator.integers(seeds, size=seeds)].mean(axis=1)) for _ in range(2000)]
     low, high = (np.array([ends[side] for ends in drawn]) for side in (0, 2))
