@@ -53,7 +53,7 @@ class MetaSAC(AbstractSoftActorCritic[MetaSACState]):
     """
 
     sac: SAC = SAC(temperature=Fixed(1.0))
-    """SAC's settings; its law is `Fixed`, whose alpha is the one before the first update."""
+    """SAC's settings; its law is `Fixed`, whose alpha is the one before the first update, brought into the band."""
     learning_rate: float = 3e-4
     """Adam's step size for log alpha."""
     gradient_clip: float = 0.05
@@ -70,10 +70,15 @@ class MetaSAC(AbstractSoftActorCritic[MetaSACState]):
     def __check_init__(self) -> None:
         for name in ("learning_rate", "gradient_clip"):
             require_positive("MetaSAC", name, vars(self)[name], "For a constant alpha use SAC with Fixed.")
-        if not isinstance(self.sac.temperature, Fixed) or self.sac.policy_delay != 1:
+        if not isinstance(self.sac.temperature, Fixed):
             raise EntropaxError(
-                "MetaSAC sets alpha itself, at every step of the actor: sac.temperature must be Fixed(initial alpha), "
-                f"not {type(self.sac.temperature).__name__}, and sac.policy_delay 1, not {self.sac.policy_delay}."
+                "MetaSAC sets alpha itself: sac.temperature must be Fixed(initial alpha), not "
+                f"{type(self.sac.temperature).__name__}."
+            )
+        if self.sac.policy_delay != 1:
+            raise EntropaxError(
+                "MetaSAC sets alpha at every step of the actor, one step ahead: sac.policy_delay must be 1, not "
+                f"{self.sac.policy_delay}."
             )
 
     def data(self) -> Windows:

@@ -1,6 +1,7 @@
 """What each command does: a dataclass of its flags, and a function."""
 
 import dataclasses
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Generic, TypeVar
@@ -17,10 +18,11 @@ from entropax.exploration import Exploration
 from entropax.loops.fit import fit
 from entropax.loops.fit import resume as resume_run
 from entropax.loops.host_lane import run_episodes
-from entropax.loops.run import Run, load, save_policy
+from entropax.loops.run import POLICY, Run, load, save_policy
 from entropax.loops.training import Training
 from entropax.networks import HostFunction
 from entropax.policies import HostPolicy
+from entropax.runs import read_policy_description
 
 Algorithm = TypeVar("Algorithm")
 
@@ -123,7 +125,7 @@ def report(flags: Report) -> None:
         print(f"{path}: {read_run(path).verdict.line()}")
     if len(flags.runs) == 1:
         announce_attribution(flags.runs)
-    print(write_report(flags.runs, flags.output, command=" ".join(["entropax", *sys.argv[1:]])))
+    print(write_report(flags.runs, flags.output, command=shlex.join(["entropax", *sys.argv[1:]])))
 
 
 @dataclasses.dataclass
@@ -153,5 +155,6 @@ def export(flags: Export) -> None:
     run = load(flags.run)
     if flags.output.suffix != ".safetensors":
         raise EntropaxError(f"{flags.output} does not end in .safetensors, the only format written. Name it so.")
-    save_policy(flags.output, run.actors, run.manifest, run.training.steps)
+    step = read_policy_description(run.path / POLICY)["step"]
+    save_policy(flags.output, run.actors, run.manifest, step)
     print(flags.output)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def landscape(flags: Landscape) -> None:
     """Writes the page and its numbers, and prints what it found."""
     from entropax.report import write_landscape
 
-    command = " ".join(["entropax", *sys.argv[1:]])
+    command = shlex.join(["entropax", *sys.argv[1:]])
     written = write_landscape(flags.run, _choice(flags.state), flags.dimensions, command=command)
     print(*written.lines, written.html, written.numbers, sep="\n")
 

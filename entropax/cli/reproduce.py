@@ -39,7 +39,7 @@ def collapse(flags: ReproduceCollapse) -> None:
     scale = dataclasses.replace(scale, **given)
     started = time.perf_counter()
     cells = experiment.collapse(scale, flags.root)
-    command = " ".join(["entropax", *sys.argv[1:]])
+    command = shlex.join(["entropax", *sys.argv[1:]])
     dense = [task.env for task in experiment.TASKS if task.dense]
     print(write_results(cells, flags.root / "collapse.json", command=command))
     print(write_page(cells, dense, flags.root / "collapse.html", command=command))

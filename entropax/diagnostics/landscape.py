@@ -9,11 +9,14 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from entropax.algorithms.base import AbstractTwoValued, SoftAndPlain
-from entropax.ops import landscape_similarity
+from entropax.algorithms.landscapes import AboveLowest, AbstractSimilarity
 
 FLAT = 0.1
 """Spread of a landscape, in alphas, below which it is flat: over such values even the policy exp(Q / alpha) is within a
 tenth of uniform, so that their order says nothing."""
+
+PUBLISHED = AboveLowest()
+"""By what SAC-AdaEnt compares landscapes."""
 
 _COARSE = 11
 """Cells a side of the grids on which planes are compared with one another."""
@@ -23,7 +26,7 @@ class Judged(NamedTuple):
     """How the two landscapes of each state compare over actions of the policy."""
 
     similarity: Float[Array, " state"]
-    """c(s), `entropax.ops.landscape_similarity`."""
+    """c(s)."""
     spread: SoftAndPlain
     """Highest less lowest value, reward, `[state]` each."""
     flat: Bool[Array, " state"]
@@ -42,6 +45,7 @@ def judge(
     *,
     key: Key[Array, ""],
     samples: int = 100,
+    similarity: AbstractSimilarity = PUBLISHED,
 ) -> Judged:
     """Compares the two landscapes of some states over `samples` actions of the policy, as SAC-AdaEnt does.
 
@@ -52,13 +56,13 @@ def judge(
     def one(observation: Float[Array, " observation"]) -> tuple[Array, SoftAndPlain]:
         actions = jax.vmap(lambda k: algorithm.act(learner, observation, key=k))(keys)
         q = jax.vmap(lambda action: algorithm.soft_and_plain(learner, observation, action))(actions)
-        return landscape_similarity(q.soft, q.plain), SoftAndPlain(*(jnp.max(x) - jnp.min(x) for x in q))
+        return similarity(q.soft, q.plain), SoftAndPlain(*(jnp.max(x) - jnp.min(x) for x in q))
 
     # In batches: all states at once would be as large as a hundred replay batches.
-    similarity, spread = jax.lax.map(one, observations, batch_size=64)
+    alike, spread = jax.lax.map(one, observations, batch_size=64)
     least = FLAT * alpha_of(algorithm, learner)
-    flat = ~((spread.soft > least) & (spread.plain > least) & jnp.isfinite(similarity))
-    return Judged(similarity, spread, flat)
+    flat = ~((spread.soft > least) & (spread.plain > least) & jnp.isfinite(alike))
+    return Judged(alike, spread, flat)
 
 
 def cells(points: int) -> Float[np.ndarray, " cell"]:

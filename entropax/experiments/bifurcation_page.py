@@ -39,7 +39,7 @@ from entropax.experiments.bifurcation_learned import Learned, Smoothing, Theory,
 from entropax.experiments.budget import Budget
 from entropax.experiments.charts import SHARE, Line, Rule, line_chart, over_seeds, without_band
 from entropax.experiments.conclusion import difference_of_counts, wilson
-from entropax.experiments.findings import Findings, Table, middle_words, numbers_of
+from entropax.experiments.findings import Findings, Table, middle_words, numbers_of, undone_words
 from entropax.experiments.sweeps import Swept
 from entropax.report.charts import Chart
 from entropax.tabular import plain_policy_iteration
@@ -63,7 +63,6 @@ def findings(budget: Budget, trained: Mapping[str, Sequence[Swept]]) -> Findings
     }
     results = {name: each[: len(tasks)] for name, each in read.items()}
     both = {name: Both(each[: len(tasks)], each[len(tasks) :]) for name, each in read.items()}
-    skipped = int(sum(one.skipped.sum() for sweep in trained.values() for one in sweep))
     return Findings(
         name="bifurcation",
         title="Bent random problems: who takes the action that entropy was made to prefer?",
@@ -73,7 +72,7 @@ def findings(budget: Budget, trained: Mapping[str, Sequence[Swept]]) -> Findings
             *_method_words(tasks, results),
             claim(counted(tasks, results)),
             *control_words(tasks, theories, without, both),
-            *([f"{skipped} updates were not finite and undone."] if skipped else []),
+            *undone_words(one.skipped for sweep in trained.values() for one in sweep),
         ),
         tables=(
             _method_table(tasks, results),

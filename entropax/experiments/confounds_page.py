@@ -10,7 +10,7 @@ from entropax.experiments.budget import Budget
 from entropax.experiments.charts import DASHED, SOLID, SYMLOG, Rule, line_chart, over_seeds
 from entropax.experiments.conclusion import difference
 from entropax.experiments.confounds import ALPHAS, FACTORS, OBSERVED, PUBLISHED, STATISTICS_EPISODES, Grid, Setting
-from entropax.experiments.findings import Findings, Table, gap_words, middle_words, numbers_of
+from entropax.experiments.findings import Findings, Table, gap_words, middle_words, numbers_of, undone_words
 from entropax.experiments.problems import PROBLEMS, Problem
 from entropax.experiments.sweeps import Swept
 from entropax.report.charts import Chart
@@ -61,7 +61,6 @@ def _sentences(problem: Problem, grid: Grid) -> list[str]:
     name, published = problem.name, grid[PUBLISHED]
     without = grid[PUBLISHED._replace(alpha="about 0")]
     best = max(grid, key=lambda setting: float(np.median(grid[setting].cell.returns)))
-    skipped = int(sum(one.skipped.sum() for one in grid.values()))
     as_published, drawn = middle_words(published.cell.returns), _drawn(published)
     return [
         f"{name}: {verdict(grid)}",
@@ -72,7 +71,7 @@ def _sentences(problem: Problem, grid: Grid) -> list[str]:
         *(f"{name}: {sentence}" for sentence in _factor_words(grid)),
         f"{name}: as published, deterministic actions return {as_published} and drawn ones {middle_words(drawn)}: "
         f"{gap_words(drawn, published.cell.returns)}.",
-        *([f"{name}: {skipped} updates were not finite and undone."] if skipped else []),
+        *(f"{name}: {words}" for words in undone_words(one.skipped for one in grid.values())),
     ]
 
 

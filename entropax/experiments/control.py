@@ -55,7 +55,7 @@ def _learned(setting: Setting) -> SAC:
 
 
 def _ppo(setting: Setting) -> PPO:
-    """The published PPO: a Gaussian that the environment clips, minibatches of 64, advantages as estimated."""
+    """The published PPO but for what the page says: a Gaussian that the environment clips, minibatches of 64."""
     budget = setting.budget
     return PPO(
         learning_rate=budget.rate * 3e-4,

@@ -39,5 +39,7 @@ def _about(budget: Budget, problems: Sequence[Problem]) -> tuple[str, ...]:
         "evaluate PPO by drawn actions, everything here is deterministic.",
         f"PPO learns from rollouts of {budget.rollout} steps of {COPIES} copies of the environment (published: 128 of "
         "16, of 1 on Vehicle and of 64 on Hopper) and, like all methods here, acts in [-1, 1] (published: in the "
-        "environment's units). Its steps are counted over all copies; it has no warm-up.",
+        "environment's units). Its log sigma begins at -0.5 (published: -1 on Vehicle and Quadrotor), its advantages "
+        "are estimated once a rollout (published: anew before each pass, but on Obstacle2D), and its critic's error "
+        "weighs 0.25 (published: 0.5 on Obstacle2D). Its steps are counted over all copies; it has no warm-up.",
     )

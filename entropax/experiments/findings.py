@@ -4,7 +4,7 @@ import dataclasses
 import functools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,12 @@ def gap_words(values: np.ndarray, others: np.ndarray) -> str:
     difference = float(interquartile_mean(values) - interquartile_mean(others))
     interval = f"95 % [{number(float(low))}, {number(float(high))}]"
     return f"{word} (difference {number(difference)}, {interval}, rank test p = {number(chance)})"
+
+
+def undone_words(skipped: Iterable[np.ndarray]) -> list[str]:
+    """That updates were not finite, where some were; `skipped` are counts by seed, an array a member."""
+    count = int(sum(one.sum() for one in skipped))
+    return [f"{count} updates were not finite and undone."] if count else []
 
 
 def _html(findings: Findings, command: str) -> str:

@@ -31,7 +31,15 @@ from entropax.loops.signals import StopRequest
 from entropax.loops.training import Training
 from entropax.policies import AbstractActor
 from entropax.replay import unpack
-from entropax.runs import export_policy, load_policy, renewed, restore_checkpoint, save_checkpoint, to_config
+from entropax.runs import (
+    export_policy,
+    has_checkpoint,
+    load_policy,
+    renewed,
+    restore_checkpoint,
+    save_checkpoint,
+    to_config,
+)
 from entropax.runs.atomic import write_json
 
 _SETTINGS, _RESULT = "sweep.json", "result.safetensors"
@@ -223,7 +231,7 @@ def _trained(sweep: Sweep, population: "_Population", folder: Path) -> tuple[Rec
     """Trains from the newest checkpoint, or from the start, to the end."""
     training, judged_at = sweep.fed, sweep.evaluation_steps
     carry, record, step = population.start()
-    if (folder / "checkpoints").exists():
+    if has_checkpoint(folder):
         like = jax.eval_shape(lambda: (population.kept(carry), record))
         (carry, record), _, step = restore_checkpoint(folder, like)
         carry, record = population.placed(carry), Record(*(np.array(part) for part in record))

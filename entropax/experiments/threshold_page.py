@@ -7,7 +7,7 @@ import numpy as np
 
 from entropax.experiments.budget import Budget
 from entropax.experiments.charts import Rule, line_chart, over_seeds
-from entropax.experiments.findings import Findings, numbers_of
+from entropax.experiments.findings import Findings, numbers_of, undone_words
 from entropax.experiments.sweeps import Swept
 from entropax.experiments.threshold import QUESTIONS
 from entropax.experiments.toy import PUBLISHED_ALPHA
@@ -28,7 +28,10 @@ def findings(budget: Budget, trained: Trained) -> Findings:
             "optimum is 1, the wrong way pays -1. The return of drawn actions also shows how often the policy errs.",
             "A threshold of 0 and a sharpness of 0 are SAC; a threshold of 1.01 climbs the plain value everywhere.",
         ),
-        sentences=tuple(_sentence(question, trained[question]) for question in trained),
+        sentences=(
+            *(_sentence(question, trained[question]) for question in trained),
+            *undone_words(one.skipped for by_name in trained.values() for one in by_name.values()),
+        ),
         tables=tuple(outcomes(QUESTIONS[question], "setting", one) for question, one in trained.items()),
         charts=tuple(_chart(question, trained[question]) for question in ("threshold", "sharpness")),
         numbers=tuple(

@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from entropax.envs.toy import START
 from entropax.experiments.budget import Budget
 from entropax.experiments.charts import SHARE, Rule, line_chart, over_seeds, shares, without_band
-from entropax.experiments.findings import Findings, Table, middle_words, numbers_of
+from entropax.experiments.findings import Findings, Table, middle_words, numbers_of, undone_words
 from entropax.experiments.sweeps import Swept
 from entropax.experiments.toy import ALPHAS, LEARNING_RATE, PUBLISHED_ALPHA, Trained
 from entropax.experiments.toy_theory import EXACT_CHANGE, GaussianTheory, exact, gaussian, gaussian_change
@@ -57,7 +57,7 @@ def change_over(alphas: Sequence[float], success: Bool[np.ndarray, "alpha seeds"
         after = int(np.argmax(known < 0.5))
         low, high = edges[after - 1], edges[after]
         fall = (known[after - 1] - 0.5) / (known[after - 1] - known[after])
-        return low, low + fall * (high - low), high
+        return low, low + fall * (high - low) if fall > 0 else low, high  # Nothing of an infinite way is no number.
 
     drawn = [around(success[:, generator.integers(seeds, size=seeds)].mean(axis=1)) for _ in range(2000)]
     low, high = (np.array([ends[side] for ends in drawn]) for side in (0, 2))
@@ -68,6 +68,7 @@ def change_over(alphas: Sequence[float], success: Bool[np.ndarray, "alpha seeds"
 def findings(budget: Budget, trained: Trained) -> Findings:
     """Theory beside what was learned."""
     sweep, methods = trained
+    every = (*sweep, *(one for name, one in methods.items() if name != "SAC"))
     theory = gaussian(np.linspace(ALPHAS[0], ALPHAS[-1], 81))
     measured = change_over(ALPHAS, np.stack([one.cell.returns >= one.cell.solved for one in sweep]))
     changes = (Rule("exact Boltzmann", EXACT_CHANGE), Rule("tanh-Gaussian", gaussian_change()))
@@ -76,12 +77,17 @@ def findings(budget: Budget, trained: Trained) -> Findings:
         name="toy",
         title="The toy: from which alpha on does SAC take the wrong way?",
         about=_about(budget),
-        sentences=(*_change_words(measured), *_method_words(methods), *_share_words(sweep), *_skip_words(sweep)),
+        sentences=(
+            *_change_words(measured),
+            *_method_words(methods),
+            *_share_words(sweep),
+            *undone_words(one.skipped for one in every),
+        ),
         tables=(_alpha_table(sweep), outcomes(f"Methods at alpha {PUBLISHED_ALPHA:g}", "method", methods)),
         charts=(*_alpha_charts(sweep, theory, upright), _method_chart(methods)),
         numbers=tuple(
             numbers_of(one.cell, alpha=float(one.cell.alpha[-1, 0]), drawn=one.drawn, good_way=good_way(one.actors))
-            for one in (*sweep, *(each for name, each in methods.items() if name != "SAC"))
+            for one in every
         ),
     )
 
@@ -131,11 +137,6 @@ def _share_words(sweep: Sequence[Swept]) -> list[str]:
         f"The median probability of the good way is {error.mean():.2f} from that of the best tanh-Gaussian on average "
         f"over the alphas, and {error[worst]:.2f} at most (alpha {ALPHAS[worst]:g})."
     ]
-
-
-def _skip_words(sweep: Sequence[Swept]) -> list[str]:
-    skipped = int(sum(one.skipped.sum() for one in sweep))
-    return [f"{skipped} updates were not finite and undone."] if skipped else []
 
 
 def _alpha_table(sweep: Sequence[Swept]) -> Table:

@@ -283,18 +283,24 @@ class HostLane(AbstractLane):
 def run_episodes(
     environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int
 ) -> tuple[list[float], list[int]]:
-    """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]`."""
-    taken = environments.spec.action.to_environment
+    """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]`.
+
+    Of each copy as many, up to one: among the first episodes to end, those that end early would be too many.
+    """
+    taken, copies = environments.spec.action.to_environment, environments.num_envs
+    wanted = (episodes + np.arange(copies)) // copies
     returns: list[float] = []
     lengths: list[int] = []
     observation = environments.reset(seed=seed)
-    total, length = np.zeros(environments.num_envs), np.zeros(environments.num_envs, np.int64)
-    while len(returns) < episodes:
+    total, length = np.zeros(copies), np.zeros(copies, np.int64)
+    while wanted.any():
         step = environments.step(taken(policy(observation)))
         total, length = total + step.reward * step.valid, length + step.valid
-        for env in np.flatnonzero(step.terminated | step.truncated):
+        ended = step.terminated | step.truncated
+        for env in np.flatnonzero(ended & (wanted > 0)):
             returns.append(float(total[env]))
             lengths.append(int(length[env]))
-            total[env], length[env] = 0.0, 0
+            wanted[env] -= 1
+        total[ended], length[ended] = 0.0, 0
         observation = step.observation
-    return returns[:episodes], lengths[:episodes]
+    return returns, lengths

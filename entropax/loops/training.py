@@ -49,11 +49,6 @@ class Training:
                 raise EntropaxError(f"Training: {name} is {vars(self)[name]}, but 1 is the least.")
         if self.evaluate_every < 0 or self.warmup < 0:
             raise EntropaxError("Training: evaluate_every and warmup count steps and cannot be negative; 0 is none.")
-        if self.steps <= self.warmup:
-            raise EntropaxError(
-                f"Training: {self.steps} steps are over before the {self.warmup} random ones of the warm-up, so "
-                "nothing would be learned. Raise steps or lower warmup."
-            )
         if self.capacity < self.num_envs * 2:
             raise EntropaxError(
                 f"Training: a replay of {self.capacity} steps is too small for {self.num_envs} environments, which "
@@ -66,8 +61,8 @@ class Training:
         What is dictated overrides a default; applied twice, it changes nothing more.
 
         Raises:
-            EntropaxError: another value than the default was asked for where the data dictates one, or the first batch
-                is longer than what a ring then holds.
+            EntropaxError: another value than the default was asked for where the data dictates one, the warm-up leaves
+                no round to learn in, or the first batch is longer than what a ring then holds.
 
         Example:
             >>> Training(num_envs=4).fed_by(Rollout(512)).stride
@@ -82,6 +77,12 @@ class Training:
                     f"else, so it can only be {value}. Leave {name} out; the length of a rollout is the algorithm's."
                 )
         fed = dataclasses.replace(self, **dictated)
+        if fed.rounds <= fed.warmup_rounds:
+            raise EntropaxError(
+                f"Training: {fed.steps} steps are over before the {fed.warmup_rounds * fed.stride} random ones of the "
+                f"warm-up (warmup is {fed.warmup}, in rounds of {fed.stride}), so nothing would be learned. Raise "
+                "steps or lower warmup."
+            )
         fed.check_first(data.first())
         return fed
 

@@ -133,8 +133,8 @@ def look(run: Run, state: Choice, dimensions: Sequence[int]) -> list[Landscape]:
     algorithm, size = two_valued(run), continuous(run.spec).size
     _check_dimensions(dimensions, size)
     cache_compilations()
-    samples = judge_of(algorithm).samples
-    compare = jax.jit(functools.partial(judge, algorithm, samples=samples))
+    by = judge_of(algorithm)
+    compare = jax.jit(functools.partial(judge, algorithm, samples=by.samples, similarity=by.similarity))
     found = []
     for learner in read_learners(run):
         key = jax.random.key(learner.seed)

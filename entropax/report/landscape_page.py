@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from entropax.algorithms.landscapes import AboveLowest, AbstractSimilarity, Correlation
 from entropax.algorithms.sac_adaent import SACAdaEnt
 from entropax.diagnostics.landscape import FLAT
 from entropax.diagnostics.window import number
@@ -50,6 +51,7 @@ def as_json(run: Run, judged_by: SACAdaEnt, views: Sequence[Landscape], *, comma
         "algorithm": run.manifest.algorithm["type"],
         "environment": run.manifest.environment["id"],
         "samples": judged_by.samples,
+        "measure": type(judged_by.similarity).__name__,
         "threshold": float(judged_by.threshold),
         "seeds": [_numbers(view, float(judged_by.threshold)) for view in views],
     }
@@ -149,7 +151,7 @@ def _figures(view: Landscape, judged_by: SACAdaEnt) -> str:
         (
             "similarity c(s)",
             number(states.similarity),
-            "a landscape is flat" if states.flat else "1: alike, 0: opposed",
+            "a landscape is flat" if states.flat else _scale(judged_by.similarity),
         ),
         ("rank of its c(s)", f"{states.rank}", f"of {kept} states, 1 is the least alike"),
         (
@@ -164,6 +166,13 @@ def _figures(view: Landscape, judged_by: SACAdaEnt) -> str:
         f"<div><dt>{page.text(a)}</dt><dd>{page.text(b)}<small>{page.text(c)}</small></dd></div>" for a, b, c in cells
     )
     return f'<dl class="numbers">{items}</dl>'
+
+
+def _scale(similarity: AbstractSimilarity) -> str:
+    """What its numbers mean; the published one needs no name."""
+    lowest = -1 if isinstance(similarity, Correlation) else 0
+    name = "" if isinstance(similarity, AboveLowest) else f"{type(similarity).__name__}, "
+    return f"{name}1: alike, {lowest}: opposed"
 
 
 def _about(view: Landscape, judged_by: SACAdaEnt) -> str:

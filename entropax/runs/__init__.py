@@ -4,6 +4,7 @@ from entropax.runs.atomic import RunWriteError
 from entropax.runs.checkpoint import (
     CheckpointReadError,
     CheckpointWriteError,
+    has_checkpoint,
     read_checkpoint_meta,
     restore_checkpoint,
     restore_part,
@@ -36,6 +37,7 @@ __all__ = [
     "drop_snapshots_after",
     "export_policy",
     "from_config",
+    "has_checkpoint",
     "installed_versions",
     "known_types",
     "load_policy",

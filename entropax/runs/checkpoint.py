@@ -168,6 +168,11 @@ def _advice(older: list[_Place]) -> str:
     return "No older checkpoint is whole: restore the folder from a backup or start a new run."
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a checkpoint was ever completed in a run folder; a process killed in its first one leaves none."""
+    return bool(_places(folder))
+
+
 def read_checkpoint_meta(folder: Path) -> tuple[dict[str, Any], int]:
     """The `meta` and step of the newest checkpoint, without its arrays: enough to build what `restore` fills.
 

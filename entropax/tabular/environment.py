@@ -27,15 +27,15 @@ class FiniteState(eqx.Module):
 class Finite(AbstractDynamics[FiniteState]):
     """An MDP whose actions are laid out on [-1, 1], each over an interval as long as its measure.
 
-    From left to right in their order; where a state has two actions, the first lies in the middle and the second on
-    both sides of it. A density over the MDP's actions is then one over [-1, 1] with the same entropy, so learners with
-    continuous actions can be held to exact values. Make it with `Finite.of`.
+    From left to right in their order; where a state has the problem's first two actions and no other, the first lies in
+    the middle and the second on both sides of it. A density over the MDP's actions is then one over [-1, 1] with the
+    same entropy, so learners with continuous actions can be held to exact values. Make it with `Finite.of`.
     """
 
     rewards: Float[Array, "state action"]
     transitions: Float[Array, "state action state"]
     ends: Float[Array, "state action"]
-    """Where the interval of an action ends; infinite for a state's last."""
+    """Where the interval of an action ends; infinite for a state's last, minus infinite for those before its first."""
     middle: Float[Array, " state"]
     """Half the length of the first action where it lies in the middle; negative elsewhere."""
     terminal: Bool[Array, " state"]
@@ -61,6 +61,8 @@ class Finite(AbstractDynamics[FiniteState]):
         middle = np.where(two & mdp.available[:, :2].all(axis=1), mdp.measure[:, 0] / 2, -1.0)
         ends = np.cumsum(mdp.measure, axis=1) - MASS / 2
         later = np.cumsum(mdp.available[:, ::-1], axis=1)[:, ::-1] - mdp.available
+        # -1 itself, which clipped actions are, belongs to the first action there is; rounding may leave a gap before 1.
+        ends[np.cumsum(mdp.available, axis=1) == 0] = -np.inf
         ends[later == 0] = np.inf
         rewards, transitions = jnp.asarray(mdp.rewards, float), jnp.asarray(mdp.transitions, float)
         layout = jnp.asarray(ends, float), jnp.asarray(middle, float)

@@ -167,7 +167,10 @@ def test_action_range_does_not_enter():
     ("build", "words"),
     [
         (lambda: MetaSAC(SAC(temperature=Dual())), ("Fixed(initial alpha)", "not Dual")),
-        (lambda: MetaSAC(SAC(temperature=Fixed(1.0), policy_delay=2)), ("policy_delay 1, not 2",)),
+        (
+            lambda: MetaSAC(SAC(temperature=Fixed(1.0), policy_delay=2)),
+            ("every step of the actor", "policy_delay must be 1, not 2"),
+        ),
         (lambda: MetaSAC(SMALL, learning_rate=0.0), ("learning_rate", "Fixed")),
         (lambda: MetaSAC(SMALL, gradient_clip=-1.0), ("gradient_clip",)),
     ],

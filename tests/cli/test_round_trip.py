@@ -1,6 +1,7 @@
 """Train, evaluate, report, export and resume one tiny run by its commands."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from safetensors import safe_open
 
 import entropax
 from entropax.cli import main
+from entropax.loops.run import POLICY, save_policy
+from entropax.runs import read_policy_description
 
 TINY = (
     *("--steps", "400", "--seeds", "2", "--warmup", "200", "--log-every", "100", "--evaluate-every", "0"),
@@ -96,6 +99,16 @@ def test_export_holds_the_policies_of_all_seeds(run, tmp_path, capsys):
         shapes = [stored.get_tensor(name).shape for name in stored.keys()]  # noqa: SIM118, not a dict
     assert {shape[0] for shape in shapes} == {2}
     assert sorted(shape[1:] for shape in shapes) == [(2,), (3, 16), (16,), (16,), (16, 2), (16, 16)]
+
+
+def test_export_has_the_step_that_its_policies_were_saved_at(run, tmp_path, capsys):
+    """Of a run that was stopped, and of one whose rounds do not end with its last step, not the steps asked for."""
+    stopped, file = tmp_path / "stopped", tmp_path / "policy.safetensors"
+    shutil.copytree(run, stopped)
+    kept = entropax.load(stopped)
+    save_policy(stopped / POLICY, kept.actors, kept.manifest, 250)
+    output(capsys, "export", str(stopped), str(file))
+    assert read_policy_description(file)["step"] == 250
 
 
 def test_export_refuses_another_format(run, tmp_path, capsys):

@@ -8,6 +8,7 @@ import pytest
 
 from entropax import SAC, Dense, Fixed, SACAdaEnt
 from entropax.algorithms.base import SoftAndPlain
+from entropax.algorithms.landscapes import Correlation
 from entropax.diagnostics.landscape import cells, draw_cells, judge, misled, most_misled_pair, plane
 from entropax.types import Bounds, Spec
 
@@ -57,6 +58,13 @@ def test_opposed_landscapes_are_less_alike_than_unrelated_ones():
     ]
     assert found == sorted(found)
     assert found[0] < found[1] - 0.05 < found[2] - 0.1
+
+
+def test_landscapes_are_compared_by_the_similarity_asked_for():
+    opposed = linear((1.0, 0, 0), (-2.0, 0, 0))
+    assert float(judge(*opposed, jnp.zeros((1, 2)), key=KEY).similarity[0]) > 0.1
+    found = judge(*opposed, jnp.zeros((1, 2)), key=KEY, similarity=Correlation())
+    np.testing.assert_allclose(found.similarity, -1.0, atol=1e-5)
 
 
 def test_a_state_that_is_not_finite_is_flat():

@@ -121,6 +121,7 @@ def test_the_change_over_is_where_half_of_the_seeds_succeed():
     assert (torn.low, torn.high) == (0.5, 0.8), "some resamples of the seeds fail at 0.6 already"
     assert toy_page.change_over(alphas, np.array([no, no, no])).low == 0
     assert toy_page.change_over(alphas, np.array([yes, yes, yes])).value == np.inf
+    assert toy_page.change_over(alphas, np.array([yes, yes, [True, True, False, False]])).value == 0.8
 
 
 def test_the_toy_s_theory_is_that_of_the_theory_page(request):
@@ -157,6 +158,12 @@ def test_the_toy_s_sentences_hold_theory_to_the_interval():
     assert "SAC 0 of 2 seeds" in said(0.7)
     assert "too few to show" in said(0.1)
     assert "above 1.2 (95 % [1.2, beyond the sweep]" in said(1.2)
+
+
+def test_the_toy_s_page_counts_the_undone_updates_of_every_method():
+    sweep, broken = made_toy(0.7), made_toy(0.7)[0]._replace(skipped=np.array([2.0, 1.0]))
+    trained = toy.Trained(sweep, {"SAC": sweep[-2], "SACLite": broken})
+    assert "3 updates were not finite and undone." in toy_page.findings(TINY, trained).sentences
 
 
 @pytest.mark.slow
@@ -278,6 +285,9 @@ def test_control_compares_with_sac():
     assert counts == (
         "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 4, SACLite 4 of 4, SAC-AdaEnt 0 of 4."
     )
+    assert "Its log sigma begins at -0.5 (published: -1 on Vehicle and Quadrotor)" in found.about[-1]
+    ppo = control.METHODS["PPO"](control.published(PROBLEMS[QUADROTOR], TINY))
+    assert (ppo.policy.initial_log_std, ppo.value_coefficient) == (-0.5, 0.25), "as the page says"
     assert "SACLite is higher (difference 580," in lite
     assert "not clearly higher or lower (difference 0," in adaent
     (table,) = found.tables

@@ -109,6 +109,14 @@ def test_a_stopped_sweep_goes_on_as_if_it_had_not_stopped(done, tmp_path, monkey
             np.testing.assert_array_equal(leaf, other)
 
 
+def test_a_sweep_killed_in_its_first_checkpoint_begins_anew(tmp_path):
+    torn = tmp_path / "checkpoints" / ".tmp-0123abcd"
+    torn.mkdir(parents=True)
+    (torn / "state.safetensors").write_bytes(b"half")
+    whole = Sweep(ENV, 0.0, sweep().members[:1], 1, dataclasses.replace(LOOP, steps=40))
+    assert np.isfinite(swept(whole, tmp_path)[0].cell.evaluations).all()
+
+
 @pytest.mark.slow
 def test_members_are_judged_in_their_own_task_s_rewards(tmp_path):
     """A reward that is scaled for learning alone changes nothing where nothing is learned from it yet."""

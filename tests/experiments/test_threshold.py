@@ -2,6 +2,8 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,6 +13,8 @@ from entropax.experiments import reproduce, threshold, threshold_page
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.sweeps import Swept
+from entropax.networks import Affine, DenseNetwork
+from entropax.policies import Actor
 
 TINY = Budget(("entropax/Toy-v0",), 2, 100, (8,), 8, samples=3, episodes=1, rate=1.0)
 
@@ -48,6 +52,14 @@ def test_a_sentence_says_which_settings_succeed():
         "SAC-AdaEnt by threshold: all of the seeds succeed at 0.9; some of the seeds succeed at 1.01; none of the "
         "seeds succeed at 0, 0.8."
     )
+
+
+def test_the_page_counts_undone_updates():
+    heads = jax.vmap(lambda mean: Actor(DenseNetwork((Affine(jnp.zeros((6, 2)), mean),))))(jnp.zeros((2, 2)))
+    whole = made(1.0, 1.0)._replace(actors=heads)
+    broken = whole._replace(skipped=np.array([0.0, 4.0]))
+    found = threshold_page.findings(TINY, {"threshold": {"0": whole}, "sharpness": {"1": broken}})
+    assert found.sentences[-1] == "4 updates were not finite and undone."
 
 
 @pytest.mark.slow

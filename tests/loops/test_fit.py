@@ -27,6 +27,7 @@ from entropax import (
 from entropax.errors import EntropaxError
 from entropax.loops.assemble import build
 from entropax.loops.host_lane import HostLane
+from entropax.replay import Rollout, Windows
 from entropax.runs import read_checkpoint_meta
 
 UNWRITTEN = {"train/kept_updates", "rollout/return_sum", "rollout/length_sum"}
@@ -242,3 +243,13 @@ def test_seeds_that_cannot_be_are_refused(seeds, small, tmp_path):
 def test_counts_that_contradict_each_other_are_refused(settings):
     with pytest.raises(EntropaxError, match="Training: "):
         Training(**settings)
+
+
+@pytest.mark.parametrize("settings", [{"steps": 500}, {"steps": 99, "warmup": 97, "num_envs": 3}])
+def test_a_warm_up_that_leaves_nothing_to_learn_in_is_refused_of_those_that_have_one(settings):
+    """By threes, 97 random steps are 99: all there are. PPO and A2C take none of the 1000 that are the default."""
+    training = Training(**settings)
+    with pytest.raises(EntropaxError, match=r"nothing would be learned\. Raise steps or lower warmup"):
+        training.fed_by(Windows(8, 1))
+    assert Training(steps=500).fed_by(Rollout(32)).warmup == 0
+    assert Training(steps=100, warmup=98, num_envs=3).fed_by(Windows(8, 1)).rounds == 34

@@ -2,13 +2,16 @@
 
 import dataclasses
 
+import gymnasium
 import jax
 import numpy as np
 import pytest
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from entropax import A2C, Dense, TanhGaussian, Training
+from entropax.envs.gymnasium_adapter import adapt
 from entropax.loops.assemble import build
-from entropax.loops.host_lane import HostLane
+from entropax.loops.host_lane import HostLane, run_episodes
 from entropax.loops.host_seed import HostSeed
 from entropax.replay import HostReplay, Windows
 
@@ -105,3 +108,35 @@ def test_a_draw_reads_the_steps_that_it_counted_on(loop, steps):
         worker.step_randomly()
     drawn = {row.tobytes() for row in worker.read(draw)[0, :, 0]}
     assert drawn == {row.tobytes() for row in worker.replay.rows[0, : 3 + steps]}
+
+
+class Lasting(gymnasium.Env):
+    """Pays 1 a step, for so many steps."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+    action_space = gymnasium.spaces.Box(-1, 1, (1,))
+
+    def __init__(self, steps):
+        self.steps, self.left = steps, steps
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.left = self.steps
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        self.left -= 1
+        return np.zeros(1, np.float32), 1.0, self.left == 0, False, {}
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_short_episodes_of_one_copy_do_not_stand_in_for_long_ones_of_another(mode):
+    copies = adapt(SyncVectorEnv([lambda: Lasting(2), lambda: Lasting(9)], autoreset_mode=mode))
+
+    def still(observations):
+        return np.zeros((len(observations), 1), np.float32)
+
+    for episodes, expected in ((4, [2, 2, 9, 9]), (3, [2, 9, 9]), (1, [9])):
+        returns, lengths = run_episodes(copies, still, episodes, 0)
+        assert sorted(lengths) == sorted(returns) == expected
+    copies.close()

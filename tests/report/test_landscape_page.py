@@ -1,5 +1,6 @@
 """The landscape page: on the toy whose landscapes are known the state that entropy misleads at is found and shown."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ import pytest
 from test_browser import CHROMIUM, browse, probe
 
 from entropax import SAC, Dense, EntropaxError, Fixed, SACAdaEnt, Training, fit, load
+from entropax.algorithms.landscapes import Correlation
 from entropax.envs.toy import BAD_STATE, GOOD_STATE, START
 from entropax.loops.learners import read_learners
 from entropax.report import write_landscape
@@ -200,6 +202,21 @@ def test_landscapes_that_are_all_flat_are_refused(toy, tmp_path):
     (path / "run.json").write_text(json.dumps(manifest))
     with pytest.raises(EntropaxError, match="a landscape is flat"):
         write_landscape(path, command=COMMAND)
+
+
+def test_the_run_s_own_similarity_is_held_to_its_threshold(toy, tmp_path):
+    """At the start one value is high where the other is low: a correlation of -1, and of the good state 1."""
+    path = shutil.copytree(toy.path, tmp_path / "run")
+    manifest = json.loads((path / "run.json").read_text())
+    algorithm = to_config(dataclasses.replace(toy.algorithm, similarity=Correlation(), threshold=-0.9))
+    (path / "run.json").write_text(json.dumps({**manifest, "algorithm": algorithm}))
+    page = write_landscape(path, command=COMMAND)
+    numbers = json.loads(page.numbers.read_text("utf-8"))
+    assert (numbers["measure"], numbers["threshold"]) == ("Correlation", -0.9)
+    for number, seed in enumerate(numbers["seeds"]):
+        assert seed["similarity"] == pytest.approx(-1, abs=0.1)
+        assert seed["states"]["below_threshold"] == stored(toy, number, START)
+    assert "Correlation, 1: alike, -1: opposed" in page.html.read_text("utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from entropax.envs.toy import Toy, ToyState
 from entropax.errors import EntropaxError
-from entropax.tabular import Choices, Finite, random_mdp, toy
+from entropax.tabular import MDP, Choices, Finite, random_mdp, toy
 from entropax.tabular.environment import FiniteState
 from entropax.types import Categories, Spec
 
@@ -43,6 +43,17 @@ def test_an_action_is_chosen_as_often_as_its_measure():
         np.testing.assert_allclose(shares, mdp.measure[place] / 2, atol=4 * 0.5 / np.sqrt(len(KEYS)))
     edges = [int(finite.chosen(jnp.asarray(0), jnp.asarray([edge]))) for edge in (-1.0, 1.0)]
     assert edges == [0, 4]
+
+
+def test_the_edges_belong_to_actions_that_are_there():
+    """-1 and 1 themselves are drawn: clipped actions are, and so are those of a saturated tanh."""
+    rewards, transitions = np.tile([9.0, 1.0, 2.0, 9.0], (2, 1)), np.zeros((2, 4, 2))
+    transitions[0, 1:3, 1] = 1
+    mdp = MDP(rewards, transitions, np.array([[0, 0.5, 1.5, 0], [0, 0, 0, 0]]), 0.9, ("start", "over"))
+    finite = Finite.of(mdp, start=0)
+    for action, expected in ((-1.0, 1.0), (-0.9, 1.0), (-0.4, 2.0), (1.0, 2.0)):
+        _, reward, done = finite.step(FiniteState(jnp.asarray(0, jnp.int32)), jnp.asarray([action]), key=KEYS[0])
+        assert (float(reward), bool(done)) == (expected, True)
 
 
 def test_states_follow_with_their_probabilities_and_rewards_are_the_actions():
