@@ -100,7 +100,7 @@ def _table(env: str, results: Sequence[Explored]) -> Table:
         "interquartile mean return over seeds with its 95 % bootstrap interval; steps of the first evaluation that is "
         "solved, the median over all seeds, where one without any counts as later than the run, and how many have one; "
         "wall time per step beside that of "
-        f"{results[0].cell.method}, in one run on a machine with other work: not to be read to the last digit."
+        f"{results[0].cell.method}, on a machine with other work: not to be read to the last digit."
     )
     return Table(_name(env), heads, rows, note)
 
