@@ -120,7 +120,9 @@ class MaxInfoSAC(AbstractSoftActorCritic[MaxInfoSACState]):
 
         slack = gains.standardised(now) - gains.standardised(lagged)
         information, weight, change = coefficient_step(self.information, spec, state.information, slack, progress)
-        models, error = self.ensemble.learn(spec, state.models, jax.tree.map(lambda x: x[:, 0], batch))
+        steps = jax.tree.map(lambda x: x[:, 0], batch)
+        models = self.ensemble.see(spec, state.models, steps, jnp.ones(len(steps.reward), bool))
+        models, error = self.ensemble.learn(spec, models, steps)
         more = {
             "train/information_gain": jnp.mean(now),
             "train/information_slack": jnp.mean(slack),

@@ -1,5 +1,6 @@
 """Variants of a task: final classes that wrap a task and change its reward, its observation, or how it ends."""
 
+import dataclasses
 from typing import Any, Generic, TypeVar, final
 
 import equinox as eqx
@@ -169,8 +170,8 @@ class NormalisedObservation(AbstractDynamics[State], Generic[State]):
 
     @property
     def spec(self) -> Spec:
-        """That of the wrapped task."""
-        return self.dynamics.spec
+        """That of the wrapped task, whose observations are no longer one-hot."""
+        return dataclasses.replace(self.dynamics.spec, one_hot=False)
 
     def initial(self, *, key: Key[Array, ""]) -> State:
         """As the wrapped task."""

@@ -15,6 +15,7 @@ from entropax.algorithms.dqn_parts import Double, Dueling
 from entropax.algorithms.exploring import Boltzmann, NoisyNet
 from entropax.algorithms.max_info_sac import MaxInfoSAC
 from entropax.algorithms.meta_sac import MetaSAC
+from entropax.algorithms.on_policy_parts import TanhGaussian
 from entropax.algorithms.ppo import PPO
 from entropax.algorithms.sac import SAC
 from entropax.algorithms.sac_adaent import SACAdaEnt
@@ -146,7 +147,7 @@ def _ppo(coefficient: float, **parts: Any) -> Callable[[Setting], PPO]:
         return PPO(
             learning_rate=setting.rate,
             entropy_coefficient=coefficient,
-            torso=Orthogonal(budget.hidden),
+            **_rollout_torsos(budget),
             num_steps=budget.rollout,
             minibatches=min(max(COPIES * budget.rollout // budget.batch_size, 1), budget.rollout),
             **parts,
@@ -156,7 +157,12 @@ def _ppo(coefficient: float, **parts: Any) -> Callable[[Setting], PPO]:
 
 
 def _a2c(setting: Setting) -> A2C:
-    return A2C(entropy_coefficient=BONUS, torso=Orthogonal(setting.budget.hidden))
+    return A2C(entropy_coefficient=BONUS, **_rollout_torsos(setting.budget))
+
+
+def _rollout_torsos(budget: Budget) -> dict[str, Any]:
+    """Layers of critic and policy, which begins near uniform, as by default."""
+    return {"torso": Orthogonal(budget.hidden), "policy": TanhGaussian(Orthogonal(budget.hidden, output_gain=0.01))}
 
 
 def _noise(noise: Callable[[Setting], AbstractNoise[Any]]) -> Method:

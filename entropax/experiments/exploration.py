@@ -52,7 +52,7 @@ BUDGETS: Mapping[str, Budget] = {
 }
 
 EVALUATIONS = 20
-"""In a run, evenly spaced: a first success is known to a twentieth."""
+"""In a run at most, evenly spaced: a first success is known to a twentieth."""
 
 
 class Explored(NamedTuple):
@@ -127,19 +127,24 @@ def _cell(env: str, name: str, budget: Budget, root: Path) -> Explored:
 
 
 def training_of(env: str, budget: Budget, data: AbstractData) -> Training:
-    """The counts of a run: a twentieth of the steps is random, or as many rollouts as fill the steps."""
+    """The counts of a run: a twentieth of the steps is random, or as few rollouts as fill the steps.
+
+    Between two evaluations of a learner from rollouts are whole ones, so that there may be fewer than 20.
+    """
     steps = steps_of(env, budget)
-    every, copies = steps // EVALUATIONS, 1
+    every, number, copies = steps // EVALUATIONS, EVALUATIONS, 1
     if isinstance(data, Rollout):
-        rollout = COPIES * data.num_steps
-        every, copies = -(-every // rollout) * rollout, COPIES
+        copies, rollout = COPIES, COPIES * data.num_steps
+        rollouts = -(-steps // rollout)
+        between = -(-rollouts // EVALUATIONS)
+        every, number = between * rollout, -(-rollouts // between)
     return Training(
-        steps=every * EVALUATIONS,
+        steps=every * number,
         num_envs=copies,
         warmup=every if copies == 1 else 0,
         capacity=steps if copies == 1 else Training().capacity,
         log_every=every,
         evaluate_every=every,
         evaluation_episodes=budget.episodes,
-        checkpoint_every=every * EVALUATIONS,
+        checkpoint_every=every * number,
     )

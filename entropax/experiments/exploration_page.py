@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import fisher_exact, mannwhitneyu
 
+from entropax.algorithms.a2c import A2C
 from entropax.diagnostics.window import number
 from entropax.experiments.alternatives import ALPHA, BETA, BONUS, COPIES, NONE, SIZE, WITHOUT
 from entropax.experiments.budget import Budget
@@ -97,8 +98,9 @@ def _table(env: str, results: Sequence[Explored]) -> Table:
     note = (
         f"Seeds solved at the end (return from {number(solved(env))}) with Wilson's 95 % interval of their share; "
         "interquartile mean return over seeds with its 95 % bootstrap interval; steps of the first evaluation that is "
-        "solved, the median over the seeds that have one, and their number; wall time per step beside that of "
-        f"{results[0].cell.method}, in one run on a machine with other work: not to be read to the last digit."
+        "solved, the median over all seeds, where one without any counts as later than the run, and how many have one; "
+        "wall time per step beside that of "
+        f"{results[0].cell.method}, on a machine with other work: not to be read to the last digit."
     )
     return Table(_name(env), heads, rows, note)
 
@@ -106,27 +108,22 @@ def _table(env: str, results: Sequence[Explored]) -> Table:
 def _row(env: str, found: Explored, reference: Explored) -> tuple[str, ...]:
     cell = found.cell
     share = shares(cell.method, ["end"], (cell.returns >= cell.solved)[None])
-    firsts = first_solved(cell)
-    reached = firsts[np.isfinite(firsts)]
-    after = f"{np.median(reached):,.0f} ({_seeds(len(reached))})" if len(reached) else "never"
     return (
         cell.method,
         methods(env)[cell.method].family,
         f"{cell.solved_seeds()} of {cell.seeds} [{share.low[0]:.2f}, {share.high[0]:.2f}]",
         middle_words(cell.returns),
-        after,
+        _first_solved(cell),
         f"{found.pace / reference.pace:.2f}",
     )
 
 
-def _seeds(count: int) -> str:
-    return f"{count} seed{'s' if count > 1 else ''}"
-
-
-def first_solved(cell: Cell) -> Float[np.ndarray, " seeds"]:
-    """Steps of each seed's first evaluation that reaches the threshold; infinite where none does."""
-    reached = cell.evaluations >= cell.solved
-    return np.where(reached.any(axis=0), cell.evaluation_steps[np.argmax(reached, axis=0)], np.inf)
+def _first_solved(cell: Cell) -> str:
+    """Steps after which half of the seeds had been solved, and how many ever were."""
+    ever, after = int(np.sum((cell.evaluations >= cell.solved).any(axis=0))), cell.solved_after()
+    if not ever:
+        return "never"
+    return f"{f'{after:,.0f}' if np.isfinite(after) else 'never half'} ({ever} of {cell.seeds})"
 
 
 def _chart(env: str, results: Sequence[Explored]) -> Chart:
@@ -169,16 +166,18 @@ def _name(env: str) -> str:
 def _about(budget: Budget) -> tuple[str, ...]:
     steps = "; ".join(f"{_name(env)} {steps_of(env, budget):,}" for env in budget.envs)
     return (
-        f"{budget.seeds} seeds a method and task, trained together; hidden layers of "
+        f"{budget.seeds} seeds a method and task, trained together; policies and critics with hidden layers of "
         f"{' and '.join(map(str, budget.hidden))} units, batches of {budget.batch_size}, a learning rate of "
-        f"{3e-4 * budget.rate:g} for all, {budget.episodes} episodes an evaluation, {EVALUATIONS} evaluations.",
+        f"{3e-4 * budget.rate:g}, for A2C's RMSprop {A2C().learning_rate:g}; {budget.episodes} episodes an evaluation, "
+        f"{EVALUATIONS} evaluations at most. Models of the environment, and those of a bonus, are at their defaults.",
         f"Steps per seed, a twentieth of them random: {steps}; PPO and A2C take no random ones, and whole rollouts. A "
         "seed's return is the mean of its last two "
         "evaluations, by the policy's mode, without noise and in the task's own rewards.",
         "Clearly higher and lower: Mann and Whitney's rank test over seeds, p < 0.05 after Holm's correction for the "
         "number of methods on the task. A clear difference may be a small one: the tables say how large it is.",
         f"Without the entropy, alpha is {WITHOUT:g}. Noise acts on the mode of that learner, with a root mean square "
-        f"of {SIZE:g} over an episode, in units of [-1, 1]; intrinsic rewards go with white noise and weigh "
+        f"of {SIZE:g} over an episode, in units of [-1, 1], but state-dependent noise, whose size is its features'; "
+        "intrinsic rewards go with white noise, or with epsilon-greedy DQN where actions are a finite set, and weigh "
         f"{BETA:g}. A fixed alpha is {ALPHA:g}; PPO and A2C step {COPIES} copies and weigh the entropy by {BONUS:g}.",
         "Nothing is tuned for a task: a method that fails here may do well with settings of its own.",
     )

@@ -10,6 +10,7 @@ from entropax.exploration.bonus import AbstractNovelty, in_minibatches
 from entropax.exploration.checks import check_predictor
 from entropax.exploration.scale import AbstractScale, PerRootMeanSquare
 from entropax.intrinsic.ensemble import Ensemble, EnsembleState, disagreement
+from entropax.intrinsic.moments import CLIP
 from entropax.temperature import AbstractTemperature, Fixed
 from entropax.types import Metrics, Spec, Transition
 
@@ -17,7 +18,8 @@ from entropax.types import Metrics, Spec, Transition
 class Disagreement(AbstractNovelty):
     """The variance over models of what they say comes of (s, a), its mean over outputs, equation 2.
 
-    Noise of the environment teaches all models the same mean, so it is no novelty for long.
+    Noise of the environment teaches all models the same mean, so it is no novelty for long. What the models see and
+    predict is standardised by the running moments of the steps taken, and clipped to 5.
 
     Raises:
         EntropaxError: a setting is out of its range.
@@ -44,12 +46,12 @@ class Disagreement(AbstractNovelty):
         return self.ensemble.init(spec, key=key)
 
     def see(self, spec: Spec, memory: EnsembleState, steps: Transition, stored: Bool[Array, " n"]) -> EnsembleState:
-        """Nothing: the models learn from batches alone."""
-        return memory
+        """Takes in the moments of the steps."""
+        return self.ensemble.see(spec, memory, steps, stored)
 
     def novelty(self, spec: Spec, memory: EnsembleState, steps: Transition) -> Float[Array, " n"]:
         """The variance over models."""
-        return jnp.mean(disagreement(spec, memory, steps.observation, steps.action), axis=1)
+        return jnp.mean(disagreement(spec, memory, steps.observation, steps.action, CLIP), axis=1)
 
     def train(
         self, spec: Spec, memory: EnsembleState, steps: Transition, *, key: Key[Array, ""]
@@ -57,6 +59,6 @@ class Disagreement(AbstractNovelty):
         """Steps of all models."""
 
         def step(memory: EnsembleState, steps: Transition) -> tuple[EnsembleState, Float[Array, ""]]:
-            return self.ensemble.learn(spec, memory, steps)
+            return self.ensemble.learn(spec, memory, steps, CLIP)
 
         return in_minibatches(step, memory, steps, self.minibatch, key=key)

@@ -42,7 +42,8 @@ class ICM(AbstractNovelty):
     """1/2 |phi_predicted(s') - phi(s')|^2 in features that tell which action was taken, equation 6.
 
     Trained on (1 - share) L_inverse + share L_forward, equation 7: L_forward is the mean of the bonus itself, and
-    L_inverse is the cross-entropy of categories, or half the squared error of continuous actions.
+    L_inverse is the cross-entropy of categories, or half the squared error of continuous actions. Observations are
+    standardised by their running moments and clipped to 5.
 
     Raises:
         EntropaxError: a setting is out of its range.
@@ -116,9 +117,7 @@ def losses(
     """The forward and the inverse model's loss of each step."""
 
     def one(step: Transition) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        before, after = (
-            networks.features(observations.standardised(x)) for x in (step.observation, step.next_observation)
-        )
+        before, after = (networks.features(observations.clipped(x)) for x in (step.observation, step.next_observation))
         action = as_input(spec, step.action)
         forward = 0.5 * jnp.sum((networks.forward(jnp.concatenate([before, action])) - after) ** 2)
         told = networks.inverse(jnp.concatenate([before, after]))

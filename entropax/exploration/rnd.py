@@ -18,9 +18,6 @@ from entropax.optimiser import adam_init, adam_step
 from entropax.temperature import AbstractTemperature, Fixed
 from entropax.types import Metrics, Spec, Transition
 
-CLIP = 5.0
-"""Largest standardised observation, section 2.4."""
-
 
 class RNDState(eqx.Module):
     """A random network that stays, one that learns to predict it, and the moments of what they see."""
@@ -89,5 +86,5 @@ class RND(AbstractNovelty):
 
 def errors(predictor: AbstractNetwork, memory: RNDState, steps: Transition) -> Float[Array, " n"]:
     """Mean squared difference of the two networks' features in each state arrived at."""
-    seen = jnp.clip(memory.observations.standardised(steps.next_observation), -CLIP, CLIP)
+    seen = memory.observations.clipped(steps.next_observation)
     return jnp.mean((jax.vmap(memory.target)(seen) - jax.vmap(predictor)(seen)) ** 2, axis=1)

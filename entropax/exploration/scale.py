@@ -95,6 +95,6 @@ class PerReturnDeviation(AbstractScale[ReturnsSoFar]):
         return ReturnsSoFar(returns, including(state.moments, returns, stored))
 
     def divisor(self, state: ReturnsSoFar) -> Float[Array, ""]:
-        """Their standard deviation; 1 as long as there is a single sum, which has none."""
+        """Their standard deviation; 1 as long as there is one sum a copy: all copies may have begun alike."""
         deviation = jnp.maximum(jnp.sqrt(state.moments.variance), LEAST)
-        return jnp.where(state.moments.count > 1, deviation, 1.0)
+        return jnp.where(state.moments.count > len(state.returns), deviation, 1.0)

@@ -6,6 +6,7 @@ drawn, and agree where data has forced them to.
 """
 
 import abc
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from entropax.errors import EntropaxError
 from entropax.intrinsic.moments import Moments, including, no_moments
@@ -125,19 +126,27 @@ class Ensemble(eqx.Module):
         heads = self.trunks.init(inputs, outputs, self.heads, key=key)
         return EnsembleState(heads, adam_init(heads), no_moments(inputs), no_moments(outputs))
 
-    def learn(self, spec: Spec, state: EnsembleState, steps: Transition) -> tuple[EnsembleState, Float[Array, ""]]:
-        """One gradient step of all heads on steps `[batch]`; returns the mean squared error too, standardised."""
-        x, counted = _inputs(spec, steps.observation, steps.action), jnp.ones(len(steps.reward), bool)
-        y = jnp.concatenate([steps.next_observation - steps.observation, steps.reward[:, None]], axis=1)
-        inputs, outputs = including(state.inputs, x, counted), including(state.outputs, y, counted)
-        x, y = inputs.standardised(x), outputs.standardised(y)
+    def see(self, spec: Spec, state: EnsembleState, steps: Transition, counted: Bool[Array, " batch"]) -> EnsembleState:
+        """Takes in the moments of the `counted` ones of steps `[batch]`."""
+        x, y = _inputs(spec, steps.observation, steps.action), _outputs(steps)
+        return replace(state, inputs=including(state.inputs, x, counted), outputs=including(state.outputs, y, counted))
+
+    def learn(
+        self, spec: Spec, state: EnsembleState, steps: Transition, most: float = math.inf
+    ) -> tuple[EnsembleState, Float[Array, ""]]:
+        """One gradient step of all heads on steps `[batch]`; returns the mean squared error too, standardised.
+
+        Standardised numbers are clipped to [-most, most].
+        """
+        x = state.inputs.clipped(_inputs(spec, steps.observation, steps.action), most)
+        y = state.outputs.clipped(_outputs(steps), most)
 
         def loss(heads: Any) -> Float[Array, ""]:
             return jnp.mean((jax.vmap(heads)(x) - y[:, None]) ** 2)
 
         error, gradient = jax.value_and_grad(loss)(state.heads)
         heads, optimiser = adam_step(gradient, state.optimiser, state.heads, self.learning_rate)
-        return replace(state, heads=heads, optimiser=optimiser, inputs=inputs, outputs=outputs), error
+        return replace(state, heads=heads, optimiser=optimiser), error
 
 
 def disagreement(
@@ -145,9 +154,13 @@ def disagreement(
     state: EnsembleState,
     observations: Float[Array, "batch observation"],
     actions: Float[Array, "batch action"],
+    most: float = math.inf,
 ) -> Float[Array, "batch outputs"]:
-    """The variance over heads of each standardised output; actions have their gradient through it."""
-    x = state.inputs.standardised(_inputs(spec, observations, actions))
+    """The variance over heads of each standardised output; actions have their gradient through it.
+
+    Standardised inputs are clipped to [-most, most].
+    """
+    x = state.inputs.clipped(_inputs(spec, observations, actions), most)
     return jnp.var(jax.vmap(state.heads)(x), axis=1)
 
 
@@ -167,3 +180,7 @@ def _inputs(
     spec: Spec, observations: Float[Array, "batch observation"], actions: Float[Array, "batch action"]
 ) -> Float[Array, "batch inputs"]:
     return jnp.concatenate([observations, jax.vmap(lambda a: as_input(spec, a))(actions)], axis=1)
+
+
+def _outputs(steps: Transition) -> Float[Array, "batch outputs"]:
+    return jnp.concatenate([steps.next_observation - steps.observation, steps.reward[:, None]], axis=1)

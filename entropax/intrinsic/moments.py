@@ -7,6 +7,12 @@ from jaxtyping import Array, Bool, Float
 
 LEAST = 1e-3
 """Least standard deviation that anything is divided by: what hardly varies is not blown up."""
+CLIP = 5.0
+"""Largest standardised number that the models of a bonus see: arXiv 1810.12894, section 2.4.
+
+What has never varied is 1 / `LEAST` deviations away or so when it first does: one such error would outweigh all others
+in a running scale, for the rest of the run.
+"""
 
 
 class Moments(eqx.Module):
@@ -25,6 +31,10 @@ class Moments(eqx.Module):
         """(x - mean) / deviation, of `[*shape]`, or with leading axes."""
         mean, deviation = (x.reshape((1,) * (value.ndim - x.ndim) + x.shape) for x in (self.mean, self.deviation))
         return (value - mean) / deviation
+
+    def clipped(self, value: Float[Array, "*axes"], most: float = CLIP) -> Float[Array, "*axes"]:
+        """The same, within [-most, most]."""
+        return jnp.clip(self.standardised(value), -most, most)
 
 
 def no_moments(*shape: int) -> Moments:

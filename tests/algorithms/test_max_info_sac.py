@@ -169,7 +169,8 @@ def test_without_weight_it_is_sac():
 def test_models_learn_and_then_agree(trunks):
     ensemble, data = Ensemble(3e-3, trunks, heads=4), jax.tree.map(lambda x: x[:, 0], batch())
     state = ensemble.init(SPEC, key=KEY)
-    learn = jax.jit(lambda s: ensemble.learn(SPEC, s, data))
+    counted = jnp.ones(len(data.reward), bool)
+    learn = jax.jit(lambda s: ensemble.learn(SPEC, ensemble.see(SPEC, s, data, counted), data))
     state, first = learn(state)
     before = disagreement(SPEC, state, data.observation, data.action)
     for _ in range(400):

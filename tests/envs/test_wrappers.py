@@ -47,6 +47,13 @@ def test_an_entry_that_never_moves_is_only_shifted():
     assert mean[0] == 0.5
 
 
+def test_normalised_observations_cannot_be_counted_as_one_hot():
+    """An entry that is 1 nine times in ten is 0.33 deviations above its mean then, and would count as 0."""
+    toy = make("entropax/Toy-v0").dynamics
+    assert toy.spec.one_hot
+    assert not NormalisedObservation(toy, jnp.full(6, 0.9), jnp.full(6, 0.3)).spec.one_hot
+
+
 def test_statistics_of_another_size_are_refused():
     with pytest.raises(EntropaxError, match="shapes"):
         NormalisedObservation(Pendulum(), jnp.zeros(2), jnp.ones(2))

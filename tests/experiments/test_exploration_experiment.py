@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jax
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from entropax.experiments.alternatives import CONTINUOUS, DISCRETE, NONE, Settin
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.exploration import Explored, methods
-from entropax.experiments.exploration_page import first_solved, holm
+from entropax.experiments.exploration_page import holm
 from entropax.experiments.sweeps import Member, Sweep
 from entropax.exploration import PLAIN
 from entropax.replay import Rollout
@@ -48,11 +49,23 @@ def test_every_method_is_buildable_and_fits_its_tasks():
             method.explores(setting).check(algorithm)
             training = exploration.training_of(env, TINY, algorithm.data())
             sweep = Sweep(env, 0.0, (Member(name, algorithm, task, task),), 2, training, method.explores(setting))
-            assert len(sweep.evaluation_steps) == (20 if isinstance(algorithm.data(), Rollout) else 19), name
+            assert len(sweep.evaluation_steps) == 19 or isinstance(algorithm.data(), Rollout), name
     setting = Setting(TINY, 200, make(SPARSE).spec)
     white, pink, ou = (vars(CONTINUOUS[f"{name} noise"].explores(setting))["noise"] for name in ("white", "pink", "OU"))
     assert white.sigma == pink.sigma == alternatives.SIZE
     assert ou.size(200) == pytest.approx(alternatives.SIZE)
+
+
+@pytest.mark.parametrize("env", exploration.STEPS)
+def test_learners_from_rollouts_take_about_as_many_steps_as_the_others(env):
+    """At the full size a rollout of PPO's copies is 2,048 steps: as many as one of 20 evaluations is not, for each."""
+    budget = exploration.BUDGETS["full"]
+    for data in (Rollout(budget.rollout), Rollout(5)):
+        training = exploration.training_of(env, budget, data)
+        assert 1 <= training.steps / exploration.steps_of(env, budget) <= 1.1
+        assert 10 <= training.steps // training.evaluate_every <= 20
+    small = exploration.training_of(env, exploration.BUDGETS["small"], Rollout(32))
+    assert (small.steps, small.evaluate_every) == (10_240, 512)
 
 
 def test_tasks_and_methods_are_the_user_s_choice(monkeypatch, tmp_path):
@@ -80,10 +93,33 @@ def test_holm_s_correction():
     assert holm([]) == []
 
 
-def test_the_first_success_is_each_seed_s_own():
-    cell = explored("SAC", [0.0, 0.0, 0.0]).cell
-    late = dataclasses.replace(cell, evaluations=np.array([[0.0, 0, 200], [0, 150, 0], [0, 0, 0]]))
-    assert first_solved(late).tolist() == [np.inf, 20.0, 10.0]
+def test_one_lucky_seed_is_no_quick_method():
+    """Half of the seeds after 20 steps; one of four after 10; half of four, of whom the others come never."""
+    found = explored("SAC", [0.0] * 4)
+
+    def with_evaluations(*rows):
+        return found._replace(cell=dataclasses.replace(found.cell, evaluations=np.array(rows, float)))
+
+    usual = with_evaluations([0, 0, 200, 0], [0, 150, 0, 200], [0, 0, 0, 0])
+    lucky = with_evaluations([200, 0, 0, 0], [0] * 4, [0] * 4)
+    half = with_evaluations([200, 200, 0, 0], [0] * 4, [0] * 4)
+    budget = dataclasses.replace(TINY, envs=(SPARSE,))
+    (table,) = exploration_page.findings(budget, [usual, lucky, half, found]).tables
+    assert [row[4] for row in table.rows] == ["20 (3 of 4)", "never half (1 of 4)", "never half (2 of 4)", "never"]
+
+
+def test_policies_and_critics_have_the_budget_s_layers():
+    """Those of PPO and A2C too, whose two torsos are two settings."""
+    for known, env in ((CONTINUOUS, SPARSE), (DISCRETE, CARTPOLE)):
+        spec = make(env).spec
+        setting = Setting(dataclasses.replace(TINY, hidden=(5, 7)), 200, spec)
+        for name in known:
+            algorithm = known[name].learner(setting)
+            learner = jax.eval_shape(lambda key, a=algorithm, s=spec: a.init(s, key=key), jax.random.key(0))
+            actor, networks = algorithm.actor, algorithm.parameters
+            found = [jax.eval_shape(actor, learner), *jax.eval_shape(networks, learner).values()]
+            widths = {leaf.shape[-1] for leaf in jax.tree.leaves(found) if leaf.ndim}
+            assert widths <= {1, 2, 3, 5, 7, spec.action.size}, name
 
 
 def test_what_helps_is_said_where_the_seeds_say_it_and_only_there():
@@ -106,7 +142,7 @@ def test_what_helps_is_said_where_the_seeds_say_it_and_only_there():
     assert most == "PendulumSparse-v0: most seeds, 10 of 10, are solved by pink noise."
     rows = {row[0]: row[1:] for row in found.tables[0].rows}
     assert rows["pink noise"][1].startswith("10 of 10 [0.72")
-    assert rows["pink noise"][3:] == ("10 (10 seeds)", "1.20")
+    assert rows["pink noise"][3:] == ("10 (10 of 10)", "1.20")
     assert rows["alpha about 0"][3] == "never"
     (chart,) = found.charts
     assert "PPO" in json.dumps(chart.spec)

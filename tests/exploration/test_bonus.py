@@ -134,14 +134,16 @@ def test_a_learned_bonus_falls_where_it_was_trained_and_less_elsewhere(name, spe
 
 def test_rnd_is_the_mean_squared_difference_of_the_two_networks():
     bonus, steps = LEARNED["rnd"], random_steps()
-    state = bonus.observe(SPEC, bonus.init(SPEC, 64, key=KEY), steps, all_stored(steps))
+    state = bonus.init(SPEC, 64, key=KEY)
+    for _ in range(2):
+        state = bonus.observe(SPEC, state, steps, all_stored(steps))
     memory = state.novelty
     seen = np.asarray(steps.next_observation)
     x = jnp.asarray((seen - seen.mean(0)) / seen.std(0))
-    by_hand = [np.mean((memory.target(one) - memory.predictor(one)) ** 2) for one in x]
+    by_hand = np.array([np.mean((memory.target(one) - memory.predictor(one)) ** 2) for one in x])
     np.testing.assert_allclose(errors(memory.predictor, memory, steps), by_hand, rtol=1e-3)
-    # The first forward sums of all copies are the bonuses themselves.
-    expected = steps.reward + 0.5 * np.asarray(by_hand) / np.std(by_hand)
+    # The same steps twice: the forward sums of all copies are the bonuses themselves, and then 1.99 of them.
+    expected = steps.reward + 0.5 * by_hand / np.std([by_hand, 1.99 * by_hand])
     np.testing.assert_allclose(paid(bonus, SPEC, state, steps), expected, rtol=1e-3)
     frozen, trained = memory.target, bonus.train(SPEC, memory, steps, key=KEY)[0].target
     for one, two in zip(jax.tree.leaves(frozen), jax.tree.leaves(trained), strict=True):
@@ -201,6 +203,35 @@ def test_a_single_sum_of_bonuses_has_no_deviation_to_divide_by():
     assert float(scale.divisor(state)) == 1.0
     state = scale.observe(state, jnp.array([1.0]), one)
     assert float(scale.divisor(state)) == pytest.approx(np.std([3.0, 2.5]))
+
+
+def test_copies_that_begin_alike_have_no_deviation_to_divide_by():
+    """As where all of them arrive in one cell first: 1 / 1e-8 of a bonus would be paid."""
+    scale, three = PerReturnDeviation(0.5), jnp.ones(3, bool)
+    state = scale.observe(scale.init(3), jnp.full(3, 0.5), three)
+    assert float(scale.divisor(state)) == 1.0
+    state = scale.observe(state, jnp.array([1.0, 0.0, 0.0]), three)
+    assert float(scale.divisor(state)) == pytest.approx(np.std([0.5, 0.5, 0.5, 1.25, 0.25, 0.25]))
+
+
+@pytest.mark.parametrize("bonus", [ICM, RND, Disagreement])
+def test_what_is_first_seen_late_does_not_outweigh_all_that_came_before(bonus):
+    """An entry that was 0 for 2,000 steps, as a cell that was never visited or a sensor that was never touched."""
+    rng, parts = np.random.default_rng(0), {"scale": PerRootMeanSquare()}
+    bonus = bonus(**parts, ensemble=Ensemble(trunks=SharedTrunk(SMALL))) if bonus is Disagreement else bonus(**parts)
+    spec, cells = Spec(6, Categories(2)), np.eye(6, dtype=np.float32)[rng.integers(5, size=2001)]
+    zeros, actions = jnp.zeros(2000), jnp.asarray(rng.integers(2, size=(2000, 1)), jnp.float32)
+    steps = Transition(jnp.asarray(cells[:-1]), actions, zeros, jnp.asarray(cells[1:]), zeros, zeros)
+    state, new = bonus.init(spec, 1, key=KEY), jnp.asarray(np.eye(6, dtype=np.float32)[[5, 5]])
+
+    def observe(state, step):
+        return bonus.observe(spec, state, jax.tree.map(lambda x: x[None], step), jnp.ones(1, bool)), None
+
+    state = jax.jit(lambda s: jax.lax.scan(observe, s, steps)[0])(state)
+    usual = float(bonus.scale.divisor(state.scale))
+    assert usual < 10 * float(jnp.median(bonus.novelty(spec, state.novelty, steps))), "the first steps are no spike"
+    late = Transition(new, actions[:2], zeros[:2], new, zeros[:2], zeros[:2])
+    assert float(bonus.novelty(spec, state.novelty, late).max()) < 100 * usual
 
 
 @pytest.mark.parametrize(("target", "rises"), [(2.0, True), (0.1, False)])
