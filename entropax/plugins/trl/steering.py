@@ -134,9 +134,8 @@ class Steered(AbstractPilot):
 
     def metrics(self, memory: ControlState) -> dict[str, float]:
         """Its number, its target, and the range of the number."""
-        actuator, target = self.controller.actuator, self.controller.target(memory)
-        least, most = (actuator.place(effort) for effort in actuator.room())
-        found = control_measures(self.controller.value(memory), target, least, most)
+        target = self.controller.target(memory)
+        found = control_measures(self.controller.value(memory), target, *self.controller.ends())
         return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def to_json(self, memory: ControlState) -> dict[str, Any]:
