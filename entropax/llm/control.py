@@ -126,6 +126,13 @@ class Controller:
         """The entropy that is steered to now, nats a token; NaN for a law that steers to none."""
         return self._target(state.law)
 
+    def ends(self) -> tuple[float, float]:
+        """The actuator's numbers at which it holds the entropy up least and most, of those that the law can set."""
+        found = _alphas(self.law)
+        efforts = self.actuator.room() if found is None else (self.side.effort(found[0]), self.side.effort(found[1]))
+        rests = not self.side.acts(math.inf, 0.0)
+        return self.actuator.place(min(efforts[0], 0.0) if rests else efforts[0]), self.actuator.place(efforts[1])
+
     def apply(self, state: ControlState, method_state: State) -> State:
         """A method's state with the actuator's number in it. Raises EntropaxError where the method has no such knob."""
         return self.actuator.apply(self.value(state), method_state)
@@ -174,22 +181,17 @@ class Controller:
 
 def _require_within(law: AbstractTemperature, side: AbstractSide, actuator: AbstractActuator) -> None:
     """Raises EntropaxError where alpha could go where it has no effect; a law of the user's own is not judged."""
-    name = type(law).__name__
+    name, found = type(law).__name__, _alphas(law)
     if isinstance(law, PI | Dual | StepRule):
-        if not isinstance(law.band, Clamp):
+        if found is None:
             raise EntropaxError(
                 f"Controller: {name} has no band, so alpha would wind up beyond what {type(actuator).__name__} can do. "
                 f"Use band=Clamp({law.initial_alpha:g}, {actuator.room()[1]:g})."
             )
-        least, most = law.band.minimum, law.band.maximum
-        side.check_band(name, law.initial_alpha, least, most)
-    elif isinstance(law, Fixed):
-        least = most = law.alpha
-    elif isinstance(law, Scheduled) and isinstance(law.schedule, Linear | Cosine | Exponential):
-        least, most = sorted((law.schedule.initial, law.schedule.final))
-    else:
+        side.check_band(name, law.initial_alpha, *found)
+    if found is None:
         return
-    bottom, top = actuator.room()
+    (least, most), (bottom, top) = found, actuator.room()
     slack = 1e-6 * (top - bottom)
     if side.effort(least) < bottom - slack or side.effort(most) > top + slack:
         raise EntropaxError(
@@ -198,6 +200,19 @@ def _require_within(law: AbstractTemperature, side: AbstractSide, actuator: Abst
             f"{actuator.low:g} and {actuator.high:g}. Alpha is in the knob's unit: narrow the law, or widen the "
             "actuator."
         )
+
+
+def _alphas(law: AbstractTemperature) -> tuple[float, float] | None:
+    """The least and the largest alpha that a law can set; None where that is not known, or not bounded."""
+    match law:
+        case PI(band=Clamp() as band) | Dual(band=Clamp() as band) | StepRule(band=band):
+            return float(band.minimum), float(band.maximum)
+        case Fixed():
+            return law.alpha, law.alpha
+        case Scheduled(schedule=Linear() | Cosine() | Exponential() as schedule):
+            return min(schedule.initial, schedule.final), max(schedule.initial, schedule.final)
+        case _:
+            return None
 
 
 def _scalar(entropy: Any) -> float:

@@ -53,6 +53,9 @@ def tokens(
 ) -> Tokens:
     """Makes tokens of a trainer's arrays, all of one library.
 
+    All are made of `log_prob`'s type, and of float32 where that is a half precision: a sum over a batch's tokens
+    exceeds float16, and in bfloat16 is off by many of them.
+
     Args:
         log_prob: `[batch, token]`, nats.
         old_log_prob: `[batch, token]`, nats.
@@ -83,11 +86,13 @@ def tokens(
         raise EntropaxError("The mask has NaN in it, which selects and does not. Give it as booleans or integers.")
     valid = xp.astype(mask, xp.bool)
     advantages = advantages[:, None] if advantages.ndim == 1 else advantages
-    values = given | {"advantages": xp.broadcast_to(xp.astype(advantages, log_prob.dtype), log_prob.shape)}
+    dtype = xp.float32 if xp.finfo(log_prob.dtype).bits < 32 else log_prob.dtype
+    values = given | {"advantages": xp.broadcast_to(advantages, log_prob.shape)}
     del values["mask"]
+    values = {name: xp.astype(detached(each), dtype) for name, each in values.items()}
     if checked and not traced:
         _require_sound(xp, values, valid)
-    clean = {name: xp.where(valid, detached(each), xp.zeros_like(log_prob)) for name, each in values.items()}
+    clean = {name: xp.where(valid, each, xp.zeros_like(each)) for name, each in values.items()}
     batch = Tokens(mask=valid, **({"entropy": None} | clean))
     if checked and not traced:
         _require_ratios(batch)

@@ -9,15 +9,37 @@ from entropax.llm import AbstractMethod, State, ThisBatch, Tokens, Weights
 from entropax.plugins.rows import packed, padded, unpacked
 
 
+class Newest:
+    """Rows of the newest tokens, as `packed` makes them: as many tokens as an optimiser step has."""
+
+    def __init__(self) -> None:
+        self._rows: deque[Any] = deque()
+
+    def add(self, new: Any, size: int | float | None) -> Any:
+        """All that are remembered, the newest last.
+
+        Args:
+            new: rows to remember.
+            size: tokens to keep at least, where there are so many; None for the new ones alone.
+        """
+        self._rows.append(new.detach())
+        counts = [int((rows[:, 3] > 0).sum()) for rows in self._rows]
+        while len(counts) > 1 and sum(counts[1:]) >= (size or 0):
+            self._rows.popleft()
+            counts.pop(0)
+        longest = max(rows.shape[2] for rows in self._rows)
+        return torch.cat([padded(rows, longest) for rows in self._rows])
+
+
 class Recent:
-    """The newest tokens of all processes, as many as an optimiser step has: what a method selects from.
+    """The newest tokens of all processes: what a method selects from.
 
     verl hands a loss one micro-batch at a time. A selection sees it together with those before, back to the size of the
     global batch, so that what it is compared with is up to one optimiser step old.
     """
 
     def __init__(self) -> None:
-        self._rows: deque[Any] = deque()
+        self._newest = Newest()
 
     def weights(self, method: AbstractMethod, batch: Tokens, state: State, size: int | None, together: bool) -> Weights:
         """The weights of a micro-batch.
@@ -31,14 +53,9 @@ class Recent:
         """
         own = packed([batch])
         first, new = everywhere(own) if together else (0, own)
-        self._rows.append(new.detach())
-        counts = [int((rows[:, 3] > 0).sum()) for rows in self._rows]
-        while len(counts) > 1 and sum(counts[1:]) >= (size or 0):
-            self._rows.popleft()
-            counts.pop(0)
-        longest = max(rows.shape[2] for rows in self._rows)
-        w, c = method.weights(unpacked(torch.cat([padded(rows, longest) for rows in self._rows])), state, ThisBatch())
-        start = sum(rows.shape[0] for rows in self._rows) - new.shape[0] + first
+        rows = self._newest.add(new, size)
+        w, c = method.weights(unpacked(rows), state, ThisBatch())
+        start = rows.shape[0] - new.shape[0] + first
         here = (slice(start, start + own.shape[0]), slice(0, own.shape[2]))
         return Weights(w[here], c[here])
 

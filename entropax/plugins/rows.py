@@ -41,6 +41,26 @@ def select_over(accelerator: Any, method: AbstractMethod, parts: Sequence[Tokens
     return weights
 
 
+def weighed(parts: Sequence[tuple[Tokens, Weights]]) -> Any:
+    """The tokens of all parts as `packed` has them, and two fields more for their weights."""
+    rows = packed([tokens for tokens, _ in parts])
+    beside = [torch.stack([padded(one, rows.shape[2]) for one in weights], dim=1) for _, weights in parts]
+    return torch.cat([rows, torch.cat(beside)], dim=1)
+
+
+def unweighed(rows: Any) -> tuple[Tokens, Weights]:
+    """Tokens and their weights again."""
+    return unpacked(rows[:, :-2]), Weights(rows[:, -2], rows[:, -1])
+
+
+def together(accelerator: Any, parts: Sequence[tuple[Tokens, Weights]]) -> tuple[Tokens, Weights]:
+    """The micro-batches of an optimiser step and their weights as one batch, those of all processes at once.
+
+    Every process calls this at the same time, with as many rows.
+    """
+    return unweighed(accelerator.gather(accelerator.pad_across_processes(weighed(parts), dim=2)))
+
+
 def _fields(part: Tokens) -> list[Any]:
     fields = [part.log_prob, part.old_log_prob, part.advantages, part.mask.to(part.log_prob.dtype)]
     return fields if part.entropy is None else [*fields, part.entropy]

@@ -31,7 +31,7 @@ import jax.numpy as jnp
 from flax import nnx  # pyright: ignore[reportMissingImports]
 from tunix.rl import algo_core, common, function_registry  # pyright: ignore[reportMissingImports]
 
-from entropax.llm import AbstractMethod, Corridor, Need, ThisBatch, begin, tokens
+from entropax.llm import GSPO, AbstractMethod, Corridor, Need, ThisBatch, begin, tokens
 from entropax.llm.diagnosis.liveness import warn_if_inert
 from entropax.plugins.versions import warn_untested
 
@@ -130,8 +130,19 @@ def _require_fit(name: str, method: AbstractMethod, example: Any, config: Any) -
                 f"{name}: {setting} is {value}, but Tunix's clip sees no ratio other than 1 here. Set it to {usual} "
                 "and write Clip(lower=..., upper=...)."
             )
+    if example.segment_ids is not None and _of_completions(method):
+        raise EntropaxError(
+            f"{name}: GSPO takes the ratio of a row for that of a completion, and with sequence packing a row holds "
+            "several. Turn packing off, or use Clip, CISPO or CEGPPO, whose ratio is a token's."
+        )
     if example.sampler_is_weights is not None and Need.ENTROPY_GRADIENT in method.needs:
         raise EntropaxError(
             f"{name}: Tunix would scale the entropy term of {type(method).__name__} by the sampler's importance "
             "weights. Turn that correction off, or use ScoreBonus."
         )
+
+
+def _of_completions(method: AbstractMethod) -> bool:
+    """Whether a method, or one that it is around, has a ratio of whole completions."""
+    parts = [part for part in vars(method).values() if isinstance(part, AbstractMethod)]
+    return isinstance(method, GSPO) or any(map(_of_completions, parts))

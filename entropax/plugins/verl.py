@@ -46,7 +46,8 @@ from entropax.llm import (
 )
 from entropax.llm.diagnosis.measures import measures
 from entropax.llm.tokens import require_same_shape
-from entropax.plugins.recent import Recent
+from entropax.plugins.recent import Newest, Recent
+from entropax.plugins.rows import unweighed, weighed
 from entropax.plugins.versions import warn_untested
 
 TESTED = ("0.9.1", "0.9.1")
@@ -82,7 +83,7 @@ class PolicyLoss:
                 "Use ScoreBonus, CEGPPO, ClipCov or KLCov."
             )
         self.method, self._name = method, name
-        self._state, self._recent = begin(method), Recent()
+        self._state, self._recent, self._measured = begin(method), Recent(), Newest()
         self._told = set[str]()
 
     def __call__(
@@ -111,6 +112,7 @@ class PolicyLoss:
         if config.entropy_coeff != 0 and "score_bonus" in self.method.knobs:
             self._tell(f"verl adds a bonus of its own, entropy_coeff={config.entropy_coeff}, to that of {self.method}.")
         weights = self._weights(batch, config)
+        metrics = self._metrics(batch, weights, config)
         self._state = self._state._replace(updates=self._state.updates + 1)
         # exp(0), whose gradient is that of log_prob; padding may be infinite.
         one = torch.exp(torch.where(batch.mask, log_prob - log_prob.detach(), 0.0))
@@ -120,7 +122,7 @@ class PolicyLoss:
         loss = agg_loss(
             loss_mat=surrogate, loss_mask=response_mask, loss_agg_mode=loss_agg_mode, **config.global_batch_info
         )
-        return loss, measures(self.method, batch, self._state, weights) if some else {}
+        return loss, metrics
 
     def _weights(self, batch: Tokens, config: Any) -> Weights:
         """Of a micro-batch; the number of calls so far is the number of a draw."""
@@ -134,6 +136,19 @@ class PolicyLoss:
             self._tell(f"under {config.strategy} each process selects from its own tokens.")
         size = config.global_batch_info.get("batch_num_tokens")
         return self._recent.weights(self.method, batch, self._state, None if size is None else int(size), together)
+
+    def _metrics(self, batch: Tokens, weights: Weights, config: Any) -> dict[str, float]:
+        """The measures of this process's newest tokens, as many as an optimiser step has.
+
+        A covariance needs several completions, and verl as many numbers of every process: they are there also where a
+        micro-batch has no token, and 0 as long as none had one.
+        """
+        info = config.global_batch_info
+        size = info.get("batch_num_tokens")
+        here = None if size is None else int(size) / (info.get("dp_size") or 1)
+        newest, theirs = unweighed(self._measured.add(weighed([(batch, weights)]), here))
+        found = measures(self.method, newest, self._state, theirs)
+        return found if bool(newest.mask.any()) else dict.fromkeys(found, 0.0)
 
     def _sound(self, rollout_is_weights: Any, batch: Tokens) -> Any:
         """The weights, 0 where there is no token. Raises EntropaxError for another shape, and what is not finite."""

@@ -11,6 +11,7 @@ from entropax.llm import (
     Clip,
     Controller,
     EntropyBonus,
+    NegativeBeta,
     RepoBeta,
     ScoreBonus,
     TwoSided,
@@ -185,3 +186,21 @@ def test_a_guard_without_rewards_holds_until_its_patience_ends():
     assert controller.target(held) == 1.5
     gone = controller.update(controller.update(held, 1.0, 0.5), 1.0, 0.6)
     np.testing.assert_allclose(controller.target(gone), 0.5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("controller", "ends"),
+    [
+        pytest.param(Controller(pi(band=Clamp(0.01, 0.05)), WIDE, VOCABULARY), (0.0, 0.05), id="a band in the range"),
+        pytest.param(Controller(pi(), WIDE, VOCABULARY), (0.0, 0.1), id="a band that is the range"),
+        pytest.param(
+            Controller(pi(band=Clamp(0.01, 0.3), initial_alpha=0.2), NegativeBeta(), VOCABULARY, TwoSided(0.2)),
+            (0.69, 0.4),
+            id="two sides, downwards",
+        ),
+        pytest.param(Controller(Fixed(0.02), WIDE, VOCABULARY), (0.0, 0.02), id="fixed"),
+    ],
+)
+def test_ends_are_what_the_law_can_set(controller, ends):
+    """A knob that has come to the law's own bound is at its end, whatever room the actuator has beyond."""
+    assert controller.ends() == pytest.approx(ends)

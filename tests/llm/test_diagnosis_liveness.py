@@ -23,7 +23,7 @@ from entropax.llm import (
     TopEntropy,
     Weights,
 )
-from entropax.llm.diagnosis import inert, plain, warn_if_inert
+from entropax.llm.diagnosis import idle, inert, plain, warn_if_inert
 
 
 @pytest.mark.parametrize("method", [Clip(), Clip(0.2, 0.28), CEGPPO(), CISPO(), GSPO(), KLCov(), Reinforce()], ids=str)
@@ -95,3 +95,26 @@ def test_a_method_that_promises_more_than_the_policy_gradient_warns():
         warnings.simplefilter("error")
         for method in (Reinforce(), Clip(), ClipCov(), EntropyBonus()):
             warn_if_inert(method)
+
+
+_KNOBS = [
+    (Clip(), "clip_upper"),
+    (EntropyBonus(), "clip_upper"),
+    (ClipCov(), "clip_upper"),
+    (ScoreBonus(CEGPPO()), "negative"),
+]
+
+
+@pytest.mark.parametrize(("method", "knob"), _KNOBS)
+def test_a_controller_of_a_knob_without_effect_is_told(method, knob):
+    """The method itself is live, or promises nothing; what the controller moves does nothing at a ratio of 1."""
+    assert f"knob {knob} of {type(method).__name__}" in idle(method, knob)
+    with pytest.warns(SettingWarning, match="a controller of it holds no entropy"):
+        warn_if_inert(method, knob)
+
+
+def test_a_knob_with_an_effect_is_not():
+    for method, knob in ((EntropyBonus(Clip(), 0.0), "bonus"), (ScoreBonus(), "score_bonus"), (Corridor(), "bonus")):
+        assert idle(method, knob) is None
+    assert idle(Clip(), "sampling_temperature") is None
+    assert idle(AEPO(), "extra") is None

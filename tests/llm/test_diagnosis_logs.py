@@ -14,7 +14,7 @@ from entropax.cli import main
 from entropax.diagnostics.readers import Known, read_log
 from entropax.diagnostics.readers.names import OF_TOKENS, SHARED, TOKENS, TRL, VERL
 from entropax.errors import EntropaxError
-from entropax.llm import Clip, EntropyBonus, KLCov
+from entropax.llm import AEPO, Clip, EntropyBonus, KLCov
 from entropax.llm.diagnosis import TokenDiagnosis
 from entropax.report import diagnose
 
@@ -128,6 +128,18 @@ def test_verl_s_lines_are_read_and_its_worker_s_prefix_is_taken_off(tmp_path, ca
     assert (code, "(verl)\nHealthy after 40 steps" in out) == (0, True)
 
 
+def test_of_two_scalars_for_one_the_mapping_s_goes_first_then_ours_then_the_table_s(tmp_path):
+    """Whatever their order in the log: verl's own reward, and the two entropies that verl and TRL's plug-in log."""
+    rows = [verl_row(row) | {"val-core/acc": 0.5, "entropax/entropy": 3.0} for row in range(ROWS)]
+    path = write_lines(tmp_path / "log.jsonl", rows)
+    mapped = read_log([path], {"val-core/acc": "rollout/ep_rew_mean"}, Known())
+    assert (mapped.series["rollout/ep_rew_mean"].values == 0.5).all()
+    assert (mapped.series["entropy/nats"].values == 3.0).all()
+    backwards = [{"actor/entropy_loss": 2.0, **verl_row(row)} for row in range(ROWS)]
+    theirs = read(write_lines(tmp_path / "theirs.jsonl", backwards)).series["entropy/nats"].values
+    assert theirs[0] == 1.0
+
+
 def test_a_loss_of_verl_that_is_not_finite_is_critical(tmp_path, capsys):
     rows = [verl_row(row, **{"actor/grad_norm": float("nan") if row > 30 else 1.0}) for row in range(ROWS)]
     code, out, _ = ended(capsys, write_lines(tmp_path / "run.jsonl", rows))
@@ -238,6 +250,8 @@ def test_a_recorded_run_has_its_law_while_nothing_controls_it():
             recorded(**{name: [0.1] * ROWS}).law()
     with pytest.raises(EntropaxError, match="holds only while nothing acts"):
         recorded(**{"entropax/selected_fraction": [0.0] * 30 + [0.1] * 10}).law()
+    with pytest.raises(EntropaxError, match="holds only while nothing acts"):
+        recorded(AEPO()).law()
     with pytest.raises(EntropaxError, match="too few"):
         recorded(rows=5).law()
 

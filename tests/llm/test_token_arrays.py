@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from token_batches import arrays
@@ -35,6 +36,18 @@ def test_one_advantage_a_completion_is_every_tokens():
 @pytest.mark.parametrize("kind", [np.bool_, np.int64, np.float32])
 def test_a_mask_of_any_type_is_taken(kind):
     assert (_changed("mask", arrays()["mask"].astype(kind)).mask == arrays()["mask"]).all()
+
+
+@pytest.mark.parametrize("half", ["float16", "bfloat16"])
+def test_half_precision_is_computed_in_single(half):
+    """150,000 tokens of 2 nats: their sum, and their number, are beyond float16; bfloat16 counts in steps of 1,024."""
+    log_prob = jnp.full((150, 1000), -2.0, half)
+    batch = llm.tokens(log_prob, log_prob, jnp.asarray([3.0, -1.0] * 75, half), jnp.ones((150, 1000)), -log_prob)
+    assert {each.dtype for each in batch if each.dtype != bool} == {jnp.dtype("float32")}
+    method = llm.ScoreBonus(llm.Clip(), 0.5)
+    w, c = method.weights(batch._replace(entropy=None), llm.begin(method), llm.ThisBatch())
+    assert (w == batch.advantages).all()
+    assert float(llm.loss(log_prob, None, batch.mask, llm.Weights(w, c))) == pytest.approx(2.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["old_log_prob", "mask", "entropy", "advantages"])

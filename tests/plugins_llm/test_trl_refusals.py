@@ -13,6 +13,7 @@ from entropax.llm import (
     AEPO,
     CEGPPO,
     CISPO,
+    GSPO,
     BonusCoefficient,
     Clip,
     Controller,
@@ -22,6 +23,7 @@ from entropax.llm import (
     SamplingTemperature,
     ScoreBonus,
     SettingWarning,
+    UpperClip,
 )
 from entropax.plugins.trl import EmptyBatchWarning, EntropyGRPOTrainer, UntestedVersionWarning, fit, inputs
 from entropax.plugins.trl.steering import NoController
@@ -110,6 +112,16 @@ def test_a_bonus_that_begins_at_0_warns_only_where_no_controller_moves_it(settin
     check(settings, EntropyBonus(Clip(), 0.0), Controller(law, BonusCoefficient(), vocabulary=10))
     with pytest.warns(SettingWarning, match="let a controller move it"):
         check(settings, EntropyBonus(Clip(), 0.0))
+
+
+@pytest.mark.parametrize("method", [GSPO(), Clip(0.2, 0.28)], ids=["GSPO", "clip-higher"])
+def test_a_rest_that_is_not_the_method_s_own_setting_warns(settings, method):
+    """The controller's number takes the place of the method's, which would be lost without a word."""
+    law = StepRule(0.01, dead_band=0.0, initial_alpha=1e-8, target_entropy=Nats(0.4), band=Clamp(1e-8, 0.01))
+    with pytest.warns(SettingWarning, match=r"UpperClip puts it at its own rest, 0\.2"):
+        check(settings, method, Controller(law, UpperClip(), vocabulary=10), **OFF_POLICY)
+    own = UpperClip(rest=method.upper, high=0.5)
+    check(settings, method, Controller(law, own, vocabulary=10), **OFF_POLICY)
 
 
 def test_a_version_that_was_not_tested_warns(settings, monkeypatch):

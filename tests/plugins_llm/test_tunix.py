@@ -12,7 +12,7 @@ from tunix.rl import common, function_registry
 from tunix.rl.grpo.grpo_learner import GRPOConfig
 
 from entropax import EntropaxError
-from entropax.llm import CEGPPO, Clip, Corridor, EntropyBonus, KLCov, SettingWarning
+from entropax.llm import CEGPPO, GSPO, Clip, Corridor, EntropyBonus, KLCov, SettingWarning
 from entropax.plugins.tunix import register
 from entropax.plugins.versions import UntestedVersionWarning
 
@@ -162,3 +162,11 @@ def test_a_version_that_was_not_tested_warns(monkeypatch):
     monkeypatch.setattr("importlib.metadata.version", lambda name: "99.0")
     with pytest.warns(UntestedVersionWarning, match=r"Tunix 99\.0"):
         register("ours", Clip())
+
+
+@pytest.mark.parametrize("method", [GSPO(), EntropyBonus(GSPO())], ids=["GSPO", "around it"])
+def test_a_ratio_of_completions_is_refused_where_rows_hold_several(method):
+    register("ours", method)
+    assert np.isfinite(gradient("ours", example(), config())[0]).all()
+    with pytest.raises(EntropaxError, match="a row holds several"):
+        gradient("ours", example(segment_ids=jnp.ones((4, 7), jnp.int32)), config())

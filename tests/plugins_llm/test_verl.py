@@ -1,8 +1,10 @@
 """verl's own registry, aggregation and loss step, with our policy losses in them."""
 
+import functools
 import importlib.metadata
 import json
 import logging
+import math
 import os
 import re
 import subprocess
@@ -13,8 +15,11 @@ import pytest
 
 pytest.importorskip("verl", reason="verl is not installed here: make test-llm")
 
+import numpy as np
 import torch
 from verl.trainer.ppo.core_algos import POLICY_LOSS_REGISTRY, get_policy_loss_fn
+from verl.utils.metric import AggregationType, Metric
+from verl.utils.py_functional import append_to_dict
 from verl.workers.config import ActorConfig
 
 from entropax import EntropaxError
@@ -223,5 +228,33 @@ def test_a_micro_batch_without_a_token_has_no_gradient_and_is_told(caplog):
     given = batch() | {"response_mask": torch.zeros(6, 8, dtype=torch.bool)}
     with caplog.at_level(logging.WARNING):
         answer, metrics = gradient(plugin.PolicyLoss("mine", KLCov()), given, batch_num_tokens=10, global_batch_size=6)
-    assert not answer.any() and metrics == {}
+    assert not answer.any() and metrics and not any(metrics.values())
     assert "no token to learn from" in caplog.text
+
+
+def test_processes_have_as_many_metrics_whichever_has_a_micro_batch_without_a_token():
+    """verl puts those of all processes together, and fails where one has fewer."""
+    empty = batch(2) | {"response_mask": torch.zeros(6, 8, dtype=torch.bool)}
+    info = {"batch_num_tokens": 60, "global_batch_size": 12, "dp_size": 2}
+    ranks = []
+    for second in (batch(1), empty):
+        loss = plugin.PolicyLoss("mine", Clip())
+        both = [Metric.from_dict(gradient(loss, one, **info)[1], AggregationType.MEAN) for one in (batch(0), second)]
+        ranks.append(functools.reduce(lambda all_, new: append_to_dict(all_, new) or all_, both, {}))
+    means = {name: Metric.aggregate_dp([rank[name] for rank in ranks]) for name in ranks[0]}
+    assert means["entropax/surprise"] == pytest.approx(
+        np.mean([rank["entropax/surprise"].aggregate() for rank in ranks])
+    )
+    assert all(math.isfinite(value) for value in means.values())
+
+
+def test_measures_are_of_an_optimiser_step_and_not_of_a_micro_batch():
+    """Within a single completion the advantage is one number, and every covariance with it is 0."""
+    given = batch()
+    given["advantages"] = given["advantages"][:, :1].expand(6, 8)
+    info = {"batch_num_tokens": int(given["response_mask"].sum()), "global_batch_size": 6}
+    loss = plugin.PolicyLoss("mine", Clip())
+    parts = [gradient(loss, {name: one[row : row + 1] for name, one in given.items()}, **info)[1] for row in range(6)]
+    _, whole = gradient(plugin.PolicyLoss("mine", Clip()), given, **info)
+    assert abs(whole["entropax/covariance"]) > 1e-2 and abs(whole["entropax/predicted_change"]) > 1e-3
+    assert parts[-1] == pytest.approx(whole, abs=1e-6)

@@ -12,7 +12,7 @@ import numpy as np
 from entropax.diagnostics.readers.columns import Column, Content, joined
 from entropax.diagnostics.readers.derive import Known, derive, derive_tokens, facts_of
 from entropax.diagnostics.readers.lines import read_lines, read_trainer_state, vocabulary_beside
-from entropax.diagnostics.readers.names import OF_TOKENS, OURS, Library, recognise
+from entropax.diagnostics.readers.names import OF_TOKENS, OURS, SHARED, Library, recognise
 from entropax.diagnostics.readers.table import read_table
 from entropax.diagnostics.readers.tensorboard import is_event_file, read_events
 from entropax.diagnostics.window import Facts, Series
@@ -161,10 +161,15 @@ def _read(file: Path, mapping: Mapping[str, str]) -> Content:
 
 
 def _translated(columns: Mapping[str, Column], library: Library, mapping: Mapping[str, str]) -> dict[str, Column]:
-    """Columns under our names, in our signs and units; what no table knows is left out."""
+    """Columns under our names, in our signs and units; what no table knows is left out.
+
+    Where several stand for one of ours, the mapping's goes first, then our own name, then the table's order.
+    """
     found: dict[str, Column] = {}
-    for name, one in columns.items():
-        bare = library.bare(name)
+    places = {name: place for place, name in enumerate(dict.fromkeys([*SHARED, *library.names]))}
+    first = sorted(columns, key=lambda name: (name not in mapping, places.get(library.bare(name), len(places))))
+    for name in first:
+        one, bare = columns[name], library.bare(name)
         ours, factor = (mapping[name], 1.0) if name in mapping else library.names.get(bare, (bare, 1.0))
         base = re.sub(r"/\d+$", "", ours)
         if (base in OURS or base in OF_TOKENS) and ours not in found:

@@ -7,6 +7,7 @@ from entropax.llm.diagnosis.change import saturation as saturation
 from entropax.llm.diagnosis.law import Law as Law
 from entropax.llm.diagnosis.law import fit_law as fit_law
 from entropax.llm.diagnosis.likeliest import likeliest_reward as likeliest_reward
+from entropax.llm.diagnosis.liveness import idle as idle
 from entropax.llm.diagnosis.liveness import inert as inert
 from entropax.llm.diagnosis.liveness import plain as plain
 from entropax.llm.diagnosis.liveness import warn_if_inert as warn_if_inert

@@ -94,16 +94,45 @@ def inert(method: AbstractMethod, steered: str = "") -> str | None:
     )
 
 
-def warn_if_inert(method: AbstractMethod, steered: str = "") -> None:
-    """Warns that a method which is to act on the entropy will not, in a trainer that is strictly on-policy.
+def idle(method: AbstractMethod, knob: str) -> str | None:
+    """One sentence where a knob of a method changes no weight when strictly on-policy; None where it does.
 
-    `Reinforce` and a symmetric `Clip` promise nothing beyond the policy gradient and pass.
+    Args:
+        method: which is tried with the knob as it is and with twice that, on the batch of `inert`.
+        knob: name; of one that the method does not have nothing is said.
+
+    Example:
+        >>> from entropax.llm import EntropyBonus
+        >>> idle(EntropyBonus(), "clip_upper") is None, idle(EntropyBonus(), "bonus") is None
+        (False, True)
+    """
+    state = begin(method)
+    if knob not in state.knobs or Need.EXTRA_ROLLOUT in method.needs:
+        return None
+    value = state.knobs[knob] or 1.0
+    moved = [state._replace(knobs={**state.knobs, knob: factor * value}) for factor in (1.0, 2.0)]
+    one, two = (method.weights(_batch(0.0), each, ThisBatch()) for each in moved)
+    if not (np.array_equal(one.w, two.w) and np.array_equal(one.c, two.c)):
+        return None
+    return (
+        f"The knob {knob} of {type(method).__name__} changes nothing with one optimiser step a rollout, where every "
+        "ratio is 1, so a controller of it holds no entropy: take several steps a rollout, or an actuator that acts at "
+        "a ratio of 1 (BonusCoefficient, RepoBeta)."
+    )
+
+
+def warn_if_inert(method: AbstractMethod, steered: str = "") -> None:
+    """Warns that a method or a controller which is to act on the entropy will not, in a strictly on-policy trainer.
+
+    `Reinforce` and a symmetric `Clip` promise nothing beyond the policy gradient and pass, but for a knob of theirs
+    that a controller moves.
 
     Args:
         method: which is tried.
         steered: the knob that a controller moves, if one does.
     """
     why = inert(method, steered) if plain(method) != method else None
+    why = idle(method, steered) if why is None else why
     if why is not None:
         warnings.warn(why, SettingWarning, stacklevel=2)
 

@@ -15,7 +15,7 @@ from entropax.llm.diagnosis.change import Agreement, agreement
 from entropax.llm.diagnosis.law import Law, fit_law
 from entropax.llm.diagnosis.liveness import inert
 from entropax.llm.diagnosis.rules import RULES
-from entropax.llm.method import AbstractMethod
+from entropax.llm.method import AbstractMethod, Need
 
 _STEERS = ("entropax/knob", "entropy/target")
 
@@ -101,7 +101,7 @@ class TokenDiagnosis:
         """
         steps, (entropy, reward) = self._rows("entropy/nats", "rollout/ep_rew_mean")
         selected = self._columns.get("entropax/selected_fraction", {})
-        steered = any(name in self._columns for name in _STEERS)
+        steered = any(name in self._columns for name in _STEERS) or Need.EXTRA_ROLLOUT in self.method.needs
         controlled = [steered or selected.get(step, 0.0) > 0 for step in steps]
         return fit_law(entropy, reward, controlled=controlled)
 

@@ -2,11 +2,12 @@
 
 import importlib.metadata
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from entropax.errors import EntropaxError
-from entropax.llm import AbstractMethod, Controller, Need, SamplingTemperature
+from entropax.llm import AbstractMethod, Controller, Need, SamplingTemperature, SettingWarning
 from entropax.llm.diagnosis.liveness import warn_if_inert
 from entropax.plugins.trl.steering import AbstractPilot
 from entropax.plugins.versions import warn_untested
@@ -186,5 +187,24 @@ def require_fit(method: Any, controller: Any, settings: dict[str, Any]) -> None:
                 "SamplingTemperature() sets the temperature of TRL's own generation, and with use_vllm completions are "
                 "drawn elsewhere. Use RepoBeta() with ScoreBonus, or BonusCoefficient() with EntropyBonus."
             )
+    if isinstance(controller, Controller):
+        _warn_of_rest(method, controller)
     if on_policy(settings):
         warn_if_inert(method, controller.actuator.knob if isinstance(controller, Controller) else "")
+
+
+def _warn_of_rest(method: AbstractMethod, controller: Controller) -> None:
+    """Warns where a controller leaves its knob, at rest, at something other than what the method is set to.
+
+    A rest of 0 is that of a bonus, which is the controller's alone.
+    """
+    actuator = controller.actuator
+    own = method.knobs.get(actuator.knob, actuator.rest)
+    if actuator.rest not in (0, own):
+        name = type(actuator).__name__
+        warnings.warn(
+            f"{type(method).__name__} has {actuator.knob} {own:g}, and {name} puts it at its own rest, "
+            f"{actuator.rest:g}. If that is not meant, write {name}(rest={own:g}, ...) with a range around it.",
+            SettingWarning,
+            stacklevel=3,
+        )

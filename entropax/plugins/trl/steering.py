@@ -134,9 +134,8 @@ class Steered(AbstractPilot):
 
     def metrics(self, memory: ControlState) -> dict[str, float]:
         """Its number, its target, and the range of the number."""
-        actuator, target = self.controller.actuator, self.controller.target(memory)
-        least, most = (actuator.place(effort) for effort in actuator.room())
-        found = control_measures(self.controller.value(memory), target, least, most)
+        target = self.controller.target(memory)
+        found = control_measures(self.controller.value(memory), target, *self.controller.ends())
         return {name: value for name, value in found.items() if not math.isnan(value)}
 
     def to_json(self, memory: ControlState) -> dict[str, Any]:
@@ -230,4 +229,12 @@ class Steering:
             )
         mean = math.nan if method["mean_entropy"] is None else method["mean_entropy"]
         self._memory = self._pilot.from_json(values["controller"])
-        self.state = State(method["updates"], mean, dict(method["knobs"]))
+        self.state = self._pilot.apply(self._memory, State(method["updates"], mean, self.state.knobs))
+        moved = [name for name, value in self.state.knobs.items() if float(value) != method["knobs"][name]]
+        if moved:
+            changes = ", ".join(f"{name} from {method['knobs'][name]} to {self.state.knobs[name]}" for name in moved)
+            warnings.warn(
+                f"The method of this trainer is set otherwise than the one that wrote {path}: {changes}. The run goes "
+                "on with the new setting.",
+                stacklevel=2,
+            )

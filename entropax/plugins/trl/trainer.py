@@ -12,7 +12,7 @@ from entropax.errors import EntropaxError
 from entropax.llm import AbstractMethod, Controller, Need, ThisBatch, Tokens, Weights
 from entropax.llm.diagnosis.likeliest import LIKELIEST
 from entropax.llm.diagnosis.measures import measures
-from entropax.plugins.rows import select_over
+from entropax.plugins.rows import select_over, together
 from entropax.plugins.trl.fit import TESTED, require_fit, require_vocabulary
 from entropax.plugins.trl.inputs import mask_of, micro_batch
 from entropax.plugins.trl.likeliest import PLACE, Answers
@@ -71,13 +71,14 @@ class EntropyGRPOTrainer(GRPOTrainer):
         self.steering = Steering(method, pilot)
         self._open: dict[str, Any] | None = None
         self._selected: tuple[int, list[Weights]] = (-1, [])
+        self._learned: list[tuple[Tokens, Weights]] = []
         self._rewards: Any = None
+        self._earned: list[float] = []
         self._answers: Answers | None = None
         GRPOTrainer.__init__(self, model, reward_funcs, args, *others, **keywords)
         self._vocabulary = self.model.config.get_text_config().vocab_size
         require_vocabulary(controller, self._vocabulary)
         self.add_callback(StepEnd(self._step_ended))
-        self._set_temperature()
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> Any:
         self._open = replaced = dict(inputs)
@@ -99,8 +100,10 @@ class EntropyGRPOTrainer(GRPOTrainer):
         return each
 
     def _generate_and_score_completions(self, inputs: Any) -> dict[str, Any]:
+        self._set_temperature()
         drawn = GRPOTrainer._generate_and_score_completions(self, inputs)
         if self.model.training:
+            self._earned.append(float(self._rewards.nanmean()))
             count = len(drawn["completion_ids"])
             answers = Answers(self._rewards, self.num_generations, count)
             old = drawn.get("old_per_token_logps")
@@ -126,8 +129,10 @@ class EntropyGRPOTrainer(GRPOTrainer):
         """Puts the method's weights in place of the advantages, and takes the old log-probabilities away."""
         batch = micro_batch(inputs, log_prob, entropy)
         w, c = self._weights(model, batch)
-        self._measure(batch, Weights(w, c))
-        if self.model.training:
+        if not self.model.training:
+            self._measure(batch, Weights(w, c))
+        else:
+            self._learned.append((batch, Weights(w, c)))
             self.steering.saw(batch.entropy, batch.mask)
             if self._answers is not None:
                 self._answers.scored(inputs[PLACE], batch.old_log_prob, batch.mask)
@@ -171,13 +176,14 @@ class EntropyGRPOTrainer(GRPOTrainer):
     def _step_ended(self, share: float) -> None:
         """After an optimiser step: the controller's turn, and the metrics."""
         self._end_answers()
-        rewards = self._metrics["train"].get("reward")
+        learned, self._learned = self._learned, []
+        self._measure(*together(self.accelerator, learned))
+        earned, self._earned = [reward for reward in self._earned if math.isfinite(reward)], []
         self._metrics["train"]["entropax/vocabulary"].append(self._vocabulary)
         # Of a step that learns again from old completions, or whose rewards are all None, there is none.
-        reward = rewards[-1] if rewards and math.isfinite(rewards[-1]) else None
+        reward = sum(earned) / len(earned) if earned else None
         for name, value in self.steering.step(self.accelerator, share, reward).items():
             self._metrics["train"][name].append(value)
-        self._set_temperature()
 
     def _end_answers(self) -> None:
         """Logs what has been drawn and scored since the last time."""
@@ -192,9 +198,13 @@ class EntropyGRPOTrainer(GRPOTrainer):
             self._metrics["train"][LIKELIEST].append(reward)
 
     def _set_temperature(self) -> None:
-        """Draws the next completions at the controller's temperature, if it has one; they are scored at 1."""
+        """Draws the next completions at the controller's temperature, if it has one; they are scored at 1.
+
+        Those of an evaluation are the policy's own, whatever the controller does.
+        """
         temperature = self.steering.temperature
         if temperature is not None:
+            temperature = temperature if self.model.training else self.temperature
             self.generation_config.temperature = temperature
             self.generation_kwargs["temperature"] = temperature
 
