@@ -8,7 +8,7 @@ import numpy as np
 from entropax.diagnostics.window import number
 from entropax.experiments.cells import Cell
 from entropax.experiments.charts import SYMLOG, Rule, line_chart, over_seeds
-from entropax.experiments.findings import Table, gap_words, middle_words
+from entropax.experiments.findings import Table, gap_words, holm, middle_words, rank_chance
 from entropax.experiments.problems import PROBLEMS, Problem
 from entropax.report.charts import Chart
 
@@ -26,11 +26,16 @@ def good_seeds(problem: Problem, cells: Sequence[Cell]) -> str:
 
 
 def gaps(problem: Problem, cells: Sequence[Cell], reference: str) -> list[str]:
-    """Whether each method differs from the one of this name; nothing where that was not run."""
+    """Whether each method differs from the one of this name; nothing where that was not run.
+
+    Their p values are adjusted for their number (`holm`).
+    """
     found = []
     for beside in (cell for cell in cells if cell.method == reference):
-        for cell in (cell for cell in cells if cell is not beside):
-            gap = gap_words(cell.returns, beside.returns)
+        others = [cell for cell in cells if cell is not beside]
+        chances = holm([rank_chance(cell.returns, beside.returns) for cell in others])
+        for cell, chance in zip(others, chances, strict=True):
+            gap = gap_words(cell.returns, beside.returns, chance)
             found.append(f"{problem.name}: the return of {cell.method} is {gap} than that of {reference}.")
     return found
 

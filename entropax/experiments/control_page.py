@@ -34,7 +34,8 @@ def _about(budget: Budget, problems: Sequence[Problem]) -> tuple[str, ...]:
     return (
         budget.words(),
         f"{steps}.",
-        "A seed's return is the mean of its last two deterministic evaluations. Published are up to 2,000,000 steps "
+        "A seed's return is the mean of its last two deterministic evaluations; the p values of a task's comparisons "
+        f"with {REFERENCE} are adjusted for their number by Holm's method. Published are up to 2,000,000 steps "
         "(1,000,000 for Acrobot, 50,000 for Obstacle2D), networks of 256 and 256 and batches of 256; where the authors "
         "evaluate PPO by drawn actions, everything here is deterministic.",
         f"PPO learns from rollouts of {budget.rollout} steps of {COPIES} copies of the environment (published: 128 of "

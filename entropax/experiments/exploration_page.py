@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
-from jaxtyping import Float
-from scipy.stats import fisher_exact, mannwhitneyu
+from scipy.stats import fisher_exact
 
 from entropax.algorithms.a2c import A2C
 from entropax.diagnostics.window import number
@@ -14,7 +13,7 @@ from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.charts import shares
 from entropax.experiments.exploration import EVALUATIONS, Explored, methods, solved, steps_of
-from entropax.experiments.findings import Findings, Table, gap_words, middle_words, numbers_of
+from entropax.experiments.findings import Findings, Table, gap_words, holm, middle_words, numbers_of, rank_chance
 from entropax.report.charts import Chart
 from entropax.report.data import plain
 
@@ -41,7 +40,7 @@ def _sentences(env: str, results: Sequence[Explored]) -> list[str]:
     bare = next((method for method in known if known[method].family == NONE), None)
     comparable = reference.method == next(iter(known))
     said = [_bonus(name, reference, cell) for cell in others if comparable and cell.method == bare]
-    chances = holm([_chance(cell.returns, reference.returns) for cell in others])
+    chances = holm([rank_chance(cell.returns, reference.returns) for cell in others])
     groups: dict[str, list[str]] = {"clearly higher": [], "clearly lower": [], "not clearly different": []}
     for cell, chance in zip(others, chances, strict=True):
         groups[_word(cell, reference, chance)].append(cell.method)
@@ -65,30 +64,11 @@ def _bonus(name: str, reference: Cell, without: Cell) -> str:
     )
 
 
-def _chance(returns: Float[np.ndarray, " seeds"], others: Float[np.ndarray, " seeds"]) -> float:
-    """Mann and Whitney's p that two methods' seeds rank alike."""
-    return float(mannwhitneyu(returns, others).pvalue)
-
-
 def _word(cell: Cell, reference: Cell, chance: float) -> str:
     if chance >= 0.05:
         return "not clearly different"
     pairs = np.sign(cell.returns[:, None] - reference.returns)
     return "clearly higher" if pairs.mean() > 0 else "clearly lower"
-
-
-def holm(chances: Sequence[float]) -> list[float]:
-    """Adjusts p values for their number (Holm 1979), so that one false claim in a list is as rare as each alone.
-
-    Example:
-        >>> holm([0.01, 0.5, 0.02])
-        [0.03, 0.5, 0.04]
-    """
-    order = np.argsort(chances)
-    scaled = np.asarray(chances)[order] * np.arange(len(chances), 0, -1)
-    adjusted = np.empty(len(chances))
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
-    return adjusted.tolist()
 
 
 def _table(env: str, results: Sequence[Explored]) -> Table:

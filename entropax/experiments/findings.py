@@ -101,16 +101,40 @@ def middle_words(values: np.ndarray) -> str:
     return f"{number(float(interquartile_mean(values)))}{interval}"
 
 
-def gap_words(values: np.ndarray, others: np.ndarray) -> str:
+def rank_chance(values: np.ndarray, others: np.ndarray) -> float:
+    """Mann and Whitney's p that two groups of seeds rank alike."""
+    return float(mannwhitneyu(values, others).pvalue)
+
+
+def holm(chances: Sequence[float]) -> list[float]:
+    """Adjusts p values for their number (Holm 1979), so that one false claim in a list is as rare as each alone.
+
+    Example:
+        >>> holm([0.01, 0.5, 0.02])
+        [0.03, 0.5, 0.04]
+    """
+    order = np.argsort(chances)
+    scaled = np.asarray(chances)[order] * np.arange(len(chances), 0, -1)
+    adjusted = np.empty(len(chances))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1)
+    return adjusted.tolist()
+
+
+def gap_words(values: np.ndarray, others: np.ndarray, chance: float | None = None) -> str:
     """Whether one group of seeds is higher than another, with the difference of interquartile means and its interval.
 
     A bootstrap of few seeds is too sure of itself: two against two are apart by chance one time in three. So *higher*
     and *lower* stand only where Mann and Whitney's rank test of the seeds also gives p < 0.05.
+
+    Args:
+        values: Of the one group, by seed.
+        others: Of the other.
+        chance: The p value that decides, where it is one of several that were adjusted for their number.
     """
     generator = np.random.default_rng(0)
     drawn = [group[generator.integers(len(group), size=(2000, len(group)))] for group in (values, others)]
     low, high = np.quantile(interquartile_mean(drawn[0]) - interquartile_mean(drawn[1]), [0.025, 0.975])
-    chance = float(mannwhitneyu(values, others).pvalue)
+    chance = rank_chance(values, others) if chance is None else chance
     sure = chance < 0.05
     word = "higher" if sure and low > 0 else "lower" if sure and high < 0 else "not clearly higher or lower"
     difference = float(interquartile_mean(values) - interquartile_mean(others))

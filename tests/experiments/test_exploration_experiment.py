@@ -16,7 +16,7 @@ from entropax.experiments.alternatives import CONTINUOUS, DISCRETE, NONE, Settin
 from entropax.experiments.budget import Budget
 from entropax.experiments.cells import Cell
 from entropax.experiments.exploration import Explored, methods
-from entropax.experiments.exploration_page import holm
+from entropax.experiments.findings import holm
 from entropax.experiments.sweeps import Member, Sweep
 from entropax.exploration import PLAIN
 from entropax.replay import Rollout

@@ -276,19 +276,20 @@ def test_control_has_the_published_settings_in_every_method():
 
 def test_control_compares_with_sac():
     cells = [
-        result(control.REFERENCE, returns=(-700.0, -800.0, -750.0, -720.0)).cell,
-        result("SACLite", returns=(-150.0, -160.0, -150.0, -160.0)).cell,
-        result("SAC-AdaEnt", returns=(-600.0, -900.0, -740.0, -730.0)).cell,
+        result(control.REFERENCE, returns=(-700.0, -800.0, -750.0, -720.0, -735.0)).cell,
+        result("SACLite", returns=(-150.0, -161.0, -151.0, -160.0, -155.0)).cell,
+        result("SAC-AdaEnt", returns=(-600.0, -900.0, -740.0, -730.0, -735.0)).cell,
     ]
     found = control_page.findings(TINY, cells)
     counts, lite, adaent = found.sentences
     assert counts == (
-        "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 4, SACLite 4 of 4, SAC-AdaEnt 0 of 4."
+        "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 5, SACLite 5 of 5, SAC-AdaEnt 0 of 5."
     )
     assert "Its log sigma begins at -0.5 (published: -1 on Vehicle and Quadrotor)" in found.about[-1]
     ppo = control.METHODS["PPO"](control.published(PROBLEMS[QUADROTOR], TINY))
     assert (ppo.policy.initial_log_std, ppo.value_coefficient) == (-0.5, 0.25), "as the page says"
     assert "SACLite is higher (difference 580," in lite
+    assert "p = 0.0159" in lite, "2 / 252, times two methods"
     assert "not clearly higher or lower (difference 0," in adaent
     (table,) = found.tables
     assert dict(row[:2] for row in table.rows)["best known"] == "-72"
