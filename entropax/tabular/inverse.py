@@ -101,8 +101,8 @@ def causal_likelihood(
         alpha: Temperature, in reward per nat.
 
     Raises:
-        EntropaxError: A shape does not fit, the start is no distribution, the expert's occupancy does not follow the
-            transitions, or alpha is not positive.
+        EntropaxError: A shape does not fit, an entry is not finite, the start is no distribution, the expert's
+            occupancy does not follow the transitions, or alpha is not positive.
     """
     _check(mdp, features, expert, start)
     solution = _explained(mdp, features, weights, alpha)
@@ -134,8 +134,9 @@ def maximum_causal_entropy(
         tolerance: How far feature expectations may stay apart.
 
     Raises:
-        EntropaxError: A shape does not fit, the start is no distribution, the expert's occupancy does not follow the
-            transitions, alpha is not positive, or no weights found come within the tolerance.
+        EntropaxError: A shape does not fit, an entry is not finite, the start is no distribution, the expert's
+            occupancy does not follow the transitions, alpha is not positive, or no weights found come within the
+            tolerance.
     """
     check_alpha(alpha)
 
@@ -177,6 +178,9 @@ def _check(
             f"Features have shape {features.shape} and the expert's occupancy {expert.shape}, but the problem's states "
             f"and actions are {shape}: features are [state, action, feature], the occupancy is [state, action]."
         )
+    for name, values in (("features", features), ("expert's occupancy", expert), ("start", start)):
+        if not np.isfinite(values).all():
+            raise EntropaxError(f"Entries of the {name} are not finite. Look for a division by a count of 0.")
     if (expert < 0).any() or (expert[~mdp.available] > 0).any():
         raise EntropaxError("The expert's occupancy is negative, or positive where an action is not available.")
     if start.shape != shape[:1] or (start < 0).any() or abs(start.sum() - 1) > ROUNDING:

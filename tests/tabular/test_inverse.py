@@ -170,6 +170,8 @@ def test_what_is_refused(monkeypatch):
         maximum_causal_entropy(mdp, features[:, :3], expert[:, :3], start)
     with pytest.raises(EntropaxError, match=r"sums to 0\.5"):
         maximum_causal_entropy(mdp, features, expert, start / 2)
+    with pytest.raises(EntropaxError, match="occupancy are not finite"):
+        maximum_causal_entropy(mdp, features, expert * np.nan, start)
     with pytest.raises(EntropaxError, match="not available"):
         maximum_causal_entropy(mdp, features, expert + 0.1, start)
     with pytest.raises(EntropaxError, match="positive and finite"):
