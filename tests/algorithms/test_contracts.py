@@ -77,7 +77,13 @@ class Case:
         return algorithm.update(self.spec, state, batch, PROGRESS, key=key)
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
+FIRST = {type(algorithm): name for name, algorithm in reversed(VARIANTS.items())}.values()
+
+
+@pytest.fixture(
+    scope="module",
+    params=[name if name in FIRST else pytest.param(name, marks=pytest.mark.slow) for name in VARIANTS],
+)
 def case(request) -> Case:
     return Case(VARIANTS[request.param])
 

@@ -208,6 +208,7 @@ def test_the_gated_value_weighs_entropy_state_by_state():
     np.testing.assert_allclose(value, data.action[:, 0, 0] * (1 - 4 * 0.7 * gate), rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.optimised
 def test_sharpness_0_climbs_the_soft_value_as_sac_does():
     algorithm = DecomposedSAC(INNER, sharpness=0.0)

@@ -66,7 +66,7 @@ def objective_and_slope(algorithm, state):
     return lambda log_alpha: _objective_and_slope(jnp.float32(log_alpha), algorithm, state, noise)
 
 
-@pytest.mark.parametrize("updates", [5, 20])
+@pytest.mark.parametrize("updates", [5, pytest.param(20, marks=pytest.mark.slow)])
 def test_metagradient_is_that_of_finite_differences(updates):
     algorithm = MetaSAC(SMALL)
     function = objective_and_slope(algorithm, trained(algorithm, updates))
@@ -137,6 +137,7 @@ def test_states_decide_where_the_value_is_taken():
     np.testing.assert_array_equal(replayed.states.observations(batch(), progress()), batch().observation[:, 0])
 
 
+@pytest.mark.slow
 def test_plain_critics_learn_the_return_without_entropy():
     """With a constant reward and no end, plain values go to r / (1 - gamma), soft ones lie elsewhere."""
     sac = replace(SMALL, discount=0.5, polyak=0.5, critic_learning_rate=1e-2, temperature=Fixed(0.5))

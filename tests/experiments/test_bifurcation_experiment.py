@@ -61,6 +61,7 @@ def test_the_best_tanh_gaussian_prefers_the_toy_s_good_way_only_at_a_low_alpha()
     assert best.sigma[1] == pytest.approx(0.037, rel=0.1)
 
 
+@pytest.mark.slow
 def test_problems_fulfil_the_rule_and_more_of_them_begin_alike():
     assert [problem.mdp.rewards.tolist() for problem in problems(2)] == [
         problem.mdp.rewards.tolist() for problem in problems(4)[:2]

@@ -60,6 +60,7 @@ def test_a_scale_that_names_nothing_is_refused(settings, words):
         Scale(**settings)
 
 
+@pytest.mark.slow
 def test_a_cell_is_trained_once_measured_from_its_log_and_never_mixed(tmp_path, monkeypatch):
     run = trained(TINY, "entropax/Pendulum-v0", LOOP, 2, tmp_path)
     found = measured(run, "entropax/Pendulum-v0", "Dual", -200.0)

@@ -69,6 +69,7 @@ def test_expected_passes_and_different_answers_by_hand():
 # The policy.
 
 
+@pytest.mark.slow
 def test_probabilities_are_those_of_scoring_and_sum_to_one(policy):
     logs = log_probabilities(policy)
     np.testing.assert_allclose(jnp.exp(logs).sum(axis=1), 1, rtol=1e-5)

@@ -137,6 +137,7 @@ def test_settings_out_of_range_and_learners_of_their_own_actions_are_refused():
         Exploration(DiscreteParameterNoise()).check(PPO())
 
 
+@pytest.mark.slow
 def test_on_device_each_copy_has_its_own_and_adapts_it():
     environment, exploration = make("entropax/CartPole-v0"), Exploration(DiscreteParameterNoise(EpsilonOfRule()))
     dqn = DQN(torso=Dense((8,)), batch_size=8)
@@ -149,6 +150,7 @@ def test_on_device_each_copy_has_its_own_and_adapts_it():
     assert (np.asarray(after.learner.updates) > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("dqn", "exploration.noise.epsilon:epsilon-of-rule"), ("discrete-sac",)], ids=str)
 def test_on_a_host_environment_from_the_command_line(words, tmp_path):
     tiny = ("--algorithm.batch-size", "16", "algorithm.torso:dense", "--algorithm.torso.hidden-sizes", "8")

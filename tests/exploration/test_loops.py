@@ -61,11 +61,8 @@ def _bits(tree):
     return [np.asarray(leaf) for leaf in plain]
 
 
-@pytest.mark.parametrize(
-    "exploration",
-    [WAYS[0], *(pytest.param(way, marks=pytest.mark.slow) for way in WAYS[1:])],
-    ids=lambda way: type(way.noise).__name__,
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("exploration", WAYS, ids=lambda way: type(way.noise).__name__)
 def test_one_chunk_is_two_chunks_and_the_memory_is_each_copy_s_own(exploration):
     environment = make("entropax/Quadrotor-v0")
     start = begin(SMALL, environment, TRAINING, exploration, key=jax.random.key(0))

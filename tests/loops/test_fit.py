@@ -106,6 +106,7 @@ def test_every_documented_metric_is_finite_in_the_last_row(run):
     np.testing.assert_allclose(values["entropy/environment_nats"] - values["entropy/nats"], np.log(2), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_each_dimension_s_entropy_has_its_own_price_in_the_share_of_the_soft_value(small, loop, tmp_path):
     priced = dataclasses.replace(small, temperature=EachDimension(Dual(learning_rate=0.1)))
     short = dataclasses.replace(loop, steps=200, evaluate_every=0)

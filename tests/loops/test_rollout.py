@@ -144,6 +144,7 @@ def test_ppo_runs_in_both_loops(env, policy, tmp_path):
         attribute_run(run.path)
 
 
+@pytest.mark.slow
 def test_actions_of_the_published_policy_are_stored_as_drawn():
     policy = ClippedGaussian(Dense((16, 16)), initial_log_std=1.0)
     environment = make("entropax/Pendulum-v0")
@@ -205,6 +206,7 @@ def test_what_is_dictated_stays_when_dictated_again():
     assert once.rounds == 6
 
 
+@pytest.mark.slow
 def test_no_warm_up_means_no_random_step(small):
     training = Training(steps=20, warmup=0, capacity=100, log_every=10)
     assert (training.warmup_rounds, training.rounds) == (0, 20)
@@ -213,9 +215,8 @@ def test_no_warm_up_means_no_random_step(small):
     assert np.isfinite(metrics["train/critic_loss"]).all()
 
 
-@pytest.mark.parametrize(
-    ("word", "own"), [("ppo", ("--algorithm.clip", "0.1")), pytest.param("a2c", (), marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("word", "own"), [("ppo", ("--algorithm.clip", "0.1")), ("a2c", ())])
 def test_the_command_line_trains_and_diagnoses_them(word, own, tmp_path, capsys):
     counts = ("--steps", "160", "--warmup", "0", "--num-envs", "2", "--log-every", "16", "--evaluate-every", "0")
     settings = ("--algorithm.num-steps", "8", *own, "algorithm.policy:clipped-gaussian")

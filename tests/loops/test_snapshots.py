@@ -15,7 +15,7 @@ from entropax.loops.snapshots import attribute_run, read_history, read_snapshots
 from entropax.runs import RunWriteError, read_checkpoint_meta, snapshot_files, snapshot_steps
 
 
-@pytest.fixture(params=["jax_run", "host_run"])
+@pytest.fixture(params=["jax_run", pytest.param("host_run", marks=pytest.mark.slow)])
 def run(request):
     return request.getfixturevalue(request.param)
 
@@ -164,6 +164,7 @@ def test_snapshots_past_the_checkpoint_that_a_run_goes_on_from_are_taken_again(s
     assert last.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_snapshot_that_cannot_be_written_leaves_the_checkpoint_whole(small, loop, tmp_path, monkeypatch):
     write = snapshot_files.write_tensor_file
 

@@ -101,6 +101,7 @@ def test_a_folder_name_cannot_break_out(tmp_path):
     assert html.count("</script>") == 3
 
 
+@pytest.mark.slow
 def test_the_page_is_small_enough_with_many_seeds(tmp_path):
     path = write_run(tmp_path / "many", "healthy", rows=400, seeds=16)
     assert write_report([path], command=COMMAND).stat().st_size < 3_000_000
