@@ -1,6 +1,7 @@
 """Files that are either whole or absent: write aside, flush to the disk, rename."""
 
 import contextlib
+import io
 import json
 import os
 from pathlib import Path
@@ -58,6 +59,31 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as cause:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+        raise RunWriteError(explain(path, cause)) from cause
+
+
+def append(path: Path, file: io.FileIO, content: bytes) -> None:
+    """Appends to an unbuffered file: all of the content, or nothing where there is no room for all of it.
+
+    Args:
+        path: the file's, for the message.
+        file: open for writing, at its end.
+        content: what to append.
+
+    Raises:
+        RunWriteError: the disk is full or read-only.
+    """
+    try:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            while content:
+                content = content[file.write(content) :]
+        except OSError:
+            with contextlib.suppress(OSError):  # A disk that became read-only takes nothing back either.
+                file.truncate(before)  # Needs no space: takes back the part that still fitted.
+                file.seek(before)
+            raise
+    except OSError as cause:
         raise RunWriteError(explain(path, cause)) from cause
 
 
