@@ -133,7 +133,7 @@ def _check_observation_space(space: gymnasium.Space[Any], name: str) -> None:
     if not isinstance(space, gymnasium.spaces.Box):
         raise EntropaxError(
             f"The {name} is {type(space).__name__}: the networks are MLPs over a vector of floats. Wrap the "
-            "environment with gymnasium.wrappers.FlattenObservation."
+            "environment: DtypeObservation(FlattenObservation(env), numpy.float32), both of gymnasium.wrappers."
         )
     if space.dtype == np.uint8 and len(space.shape) >= 2:
         raise EntropaxError(

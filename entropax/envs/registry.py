@@ -329,6 +329,9 @@ def _make_gymnasium(id: str) -> gymnasium.Env[Any, Any]:
     """`gymnasium.make` with errors that name the remedy."""
     if id.startswith("entropax/") and id not in HOST_TASKS:
         raise _unknown(id)
+    module, colon, _ = id.partition(":")
+    if id.count(":") > 1 or (colon and (not module or module.startswith("."))):
+        raise _unknown(id)  # Gymnasium would import what is no module's name.
     try:
         return gymnasium.make(id)
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv) as error:

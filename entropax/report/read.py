@@ -84,7 +84,7 @@ def _facts(manifest: RunManifest) -> Facts:
         EntropaxError: the manifest lacks the action space.
     """
     action = manifest.spec.get("action", {})
-    if action.get("kind") not in ("bounds", "categories"):
+    if not isinstance(action, dict) or action.get("kind") not in ("bounds", "categories"):
         raise EntropaxError(
             f"run.json describes actions as {action!r}, not as bounds or categories. Restore it as entropax wrote it."
         )

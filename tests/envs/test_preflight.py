@@ -111,3 +111,11 @@ def test_sound_environments_pass_in_silence():
     assert preflight(Scripted(action_space=MultiDiscrete([16, 16, 16], start=[0, -3, 5]))) == []
     for id in ("Pendulum-v1", "MountainCarContinuous-v0", "CartPole-v1"):
         assert preflight(gymnasium.make(id)) == []
+
+
+@pytest.mark.parametrize("id", ["FrozenLake-v1", "Blackjack-v1"])
+def test_the_remedy_for_observations_that_are_no_box_of_floats_works(id):
+    with pytest.raises(EntropaxError, match=r"DtypeObservation\(FlattenObservation\(env\), numpy\.float32\)"):
+        adapt(gymnasium.make(id))
+    flat = gymnasium.wrappers.DtypeObservation(gymnasium.wrappers.FlattenObservation(gymnasium.make(id)), np.float32)
+    assert adapt(flat).warnings == ()

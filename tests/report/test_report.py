@@ -199,3 +199,8 @@ def test_rows_leave_gaps_out():
 def test_heat_cells_meet():
     rows = heat_rows(Series(np.array([10, 20, 40]), np.ones((3, 2, 2))), 80)
     assert [(row["s"], row["e"]) for row in rows if row["d"] == 0] == [(0, 10), (10, 20), (20, 40)]
+
+
+def test_heat_begins_no_earlier_than_the_run():
+    rows = heat_rows(Series(np.array([100, 1000, 2000]), np.ones((3, 2, 2))), 80)
+    assert [(row["s"], row["e"]) for row in rows if row["d"] == 0] == [(0, 100), (100, 1000), (1000, 2000)]
