@@ -225,7 +225,8 @@ def read_metrics(path: Path) -> MetricsTable:
         try:
             if line["kind"] == "metrics":
                 values = {name: np.array(value, np.float64) for name, value in line["values"].items()}
-                rows[line["step"]] = MetricsRow(line["step"], line["seconds"], values)
+                earlier = rows[line["step"]].values if line["step"] in rows else {}
+                rows[line["step"]] = MetricsRow(line["step"], line["seconds"], {**earlier, **values})
             else:
                 events.append(RunEvent(line["step"], line["seconds"], line["name"], line["message"]))
         except (KeyError, TypeError, ValueError, AttributeError) as cause:
