@@ -20,11 +20,12 @@ from entropax.loops.devices import cache_compilations, cores, groups, spread
 from entropax.loops.driver import Driver
 from entropax.loops.lane import AbstractLane
 from entropax.loops.progress import Display
-from entropax.loops.run import Run, actors_like, check_spec, environment_id, load, spec_to_json
+from entropax.loops.run import Run, actors_like, check_spec, environment_id, load, spec_to_json, way_on
 from entropax.loops.training import Training
 from entropax.runs import (
     MetricsLog,
     create_run,
+    has_checkpoint,
     new_manifest,
     read_checkpoint_meta,
     restore_checkpoint,
@@ -190,4 +191,10 @@ def _drive(
             log.truncate_after(state[2])
             driver.restore(state[0], state[1])
         driver.event(event, f"{sys.argv[0]} at step {driver.step}")
-        driver.run()
+        try:
+            driver.run()
+        except Exception as error:
+            # A traceback, of an environment as a rule, does not say that the run is not lost.
+            if has_checkpoint(run.path):
+                error.add_note(f"The run's last checkpoint is whole. Go on with:  {way_on(run)}")
+            raise

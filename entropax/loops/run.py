@@ -121,7 +121,12 @@ class Run:
         return {}
 
     def policy(self, observation: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """The deterministic action as the environment takes it, for one observation or a batch of them."""
+        """The deterministic action in the environment's units, for one observation or a batch of them.
+
+        Of a finite set of actions its index, counted from 0: an environment whose `Discrete` begins elsewhere, or that
+        has a `MultiDiscrete` or a box of more than one axis, takes `taker(env.action_space)` of a batch of them
+        (`entropax.envs.gymnasium_adapter`).
+        """
         observation = np.asarray(observation, np.float32)
         if observation.shape[-1:] != (self.spec.observation_size,):
             raise EntropaxError(

@@ -143,9 +143,13 @@ def read_manifest(path: Path) -> RunManifest:
         EntropaxError: the folder does not exist, is no run, or its manifest is damaged or newer than this version.
     """
     file = path / _FILE
-    if not path.exists():
+    try:
+        exists, is_run = path.exists(), file.is_file()
+    except OSError as cause:
+        raise EntropaxError(f"{path} cannot be looked at: {cause}. Pass the folder of a run, as in runs/.") from cause
+    if not exists:
         raise EntropaxError(f"{path} does not exist. Pass the folder of a run, for example one in runs/.")
-    if not file.is_file():
+    if not is_run:
         raise EntropaxError(f"{path} is no run: it holds no {_FILE}. Pass the folder of a run itself.")
     try:
         content = check_schema(json.loads(file.read_text()), SCHEMA, file)

@@ -223,12 +223,32 @@ def read_metrics(path: Path) -> MetricsTable:
     events = []
     for line, _ in _lines(path / _FILE):
         try:
+            seconds = _finite(line["seconds"])
             if line["kind"] == "metrics":
-                values = {name: np.array(value, np.float64) for name, value in line["values"].items()}
+                values = {name: _by_seed(value) for name, value in line["values"].items()}
                 earlier = rows[line["step"]].values if line["step"] in rows else {}
-                rows[line["step"]] = MetricsRow(line["step"], line["seconds"], {**earlier, **values})
+                rows[line["step"]] = MetricsRow(line["step"], seconds, {**earlier, **values})
             else:
-                events.append(RunEvent(line["step"], line["seconds"], line["name"], line["message"]))
+                events.append(RunEvent(line["step"], seconds, _text(line["name"]), _text(line["message"])))
         except (KeyError, TypeError, ValueError, AttributeError) as cause:
             raise EntropaxError(f"{path / _FILE}: step {line['step']} is malformed: {cause!r}. Delete it.") from cause
     return MetricsTable(tuple(rows[step] for step in sorted(rows)), tuple(events))
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(float(value)):
+        raise ValueError(f"{value} is not finite")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _by_seed(value: Any) -> np.ndarray:
+    array = np.array(value, np.float64)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{value} is no list by seed")
+    return array

@@ -94,6 +94,7 @@ CASES = {
     ),
     "counts of numbers of any size": ((*TRAIN, "exploration.bonus:table-counts"), "Take Counts, which hashes them"),
     "resume nothing": (("resume", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "resume a name that no file can have": (("resume", "x" * 300), "cannot be looked at"),
     "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),
     "evaluate from a negative seed": (("evaluate", "nowhere", "--seed", "-1"), "--seed is -1, but seeds begin at 0."),

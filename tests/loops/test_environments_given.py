@@ -57,6 +57,25 @@ def counted():
     Counted.made = Counted.opened = 0
 
 
+class Jams(Counted):
+    """Its 150th step fails, and so does closing it then."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = 0
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.steps += 1
+        if self.steps == 150:
+            raise ArithmeticError("the gripper is jammed")
+        return super().step(action)
+
+    def close(self) -> None:
+        super().close()
+        if self.steps >= 150:
+            raise RuntimeError("the simulator is gone")
+
+
 SHARED = Counted()
 REFUSED = {
     "an environment itself": (gymnasium.make("Pendulum-v1"), 1, "is a TimeLimit itself.*lambda: gymnasium.make"),
@@ -92,6 +111,18 @@ def test_an_environment_that_will_not_close_hides_nothing_and_holds_up_no_other(
     environments = [build(each, 1) for each in (WillNotClose, Counted)]
     with pytest.warns(UserWarning, match=r"could not be closed: RuntimeError\('the simulator is gone'\)"):
         close_all(environments)  # pyright: ignore[reportArgumentType]
+    assert Counted.opened == 0
+
+
+def test_an_environment_that_fails_says_so_last_and_how_the_run_goes_on(small, loop, tmp_path):
+    short = dataclasses.replace(loop, steps=200, log_every=100, checkpoint_every=100, evaluate_every=0)
+    with (
+        pytest.warns(UserWarning, match="could not be closed"),
+        pytest.raises(ArithmeticError, match="the gripper is jammed") as error,
+    ):
+        fit(small, Jams, short, root=tmp_path, progress=False)
+    (note,) = error.value.__notes__
+    assert "last checkpoint is whole. Go on with:  entropax.resume(" in note
     assert Counted.opened == 0
 
 
