@@ -142,17 +142,18 @@ def resume(path: str | Path, *, environment: Environment | None = None, progress
             another one.
     """
     run = load(path)
+    algorithm, training = run.algorithm, run.training
     source = environment_id(run, "resume") if environment is None else environment
     prepare(len(run.manifest.seeds))
     with contextlib.ExitStack() as at_end:
         at_end.enter_context(sole_writer(run.path))
         meta, _ = read_checkpoint_meta(run.path)
         chosen = [tuple(group) for group in meta["groups"]]
-        lanes = at_end.enter_context(_closed(make_lanes(run.algorithm, source, run.training, chosen, run.exploration)))
+        lanes = at_end.enter_context(_closed(make_lanes(algorithm, source, training, chosen, run.exploration)))
         _check_same(run, lanes[0])
         like = [lane.like(one) for lane, one in zip(lanes, meta["lanes"], strict=True)]
         state = restore_checkpoint(run.path, like)
-        _drive(run, lanes, run.training, progress, "resume", state)
+        _drive(run, lanes, training, progress, "resume", state)
     return load(path)
 
 

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from entropax import EntropaxError, resume
-from entropax.runs import RunWriteError, create_run, new_manifest, sole_writer
+from entropax import SAC, EntropaxError, Training, resume
+from entropax.runs import RunWriteError, create_run, new_manifest, sole_writer, to_config
 from entropax.runs.atomic import write_bytes
 
 HOLDER = """
@@ -63,7 +63,14 @@ def test_one_process_at_a_time_writes_to_a_run(tmp_path):
 
 
 def test_a_run_that_is_being_written_is_not_resumed(tmp_path):
-    made = new_manifest(algorithm={}, environment={"id": "Pendulum-v1"}, training={}, seeds=(0,), spec={}, baselines={})
+    made = new_manifest(
+        algorithm=to_config(SAC()),
+        environment={"id": "Pendulum-v1"},
+        training=to_config(Training()),
+        seeds=(0,),
+        spec={},
+        baselines={},
+    )
     folder = create_run(tmp_path, "sac", made)
     with sole_writer(folder), pytest.raises(EntropaxError, match="or elsewhere in this one"):
         resume(folder)
