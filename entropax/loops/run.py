@@ -30,6 +30,20 @@ POLICY = "policy.safetensors"
 """The newest policies of all seeds, in the run folder."""
 
 
+def _rebuilt(config: dict[str, Any], kind: type[Any]) -> Any:
+    """What a configuration of run.json describes.
+
+    Raises:
+        EntropaxError: it is of another kind, or cannot be rebuilt.
+    """
+    found = from_config(config)
+    if not isinstance(found, kind):
+        raise EntropaxError(
+            f"run.json has a {type(found).__name__} in the place of a {kind.__name__}. Restore it from a backup."
+        )
+    return found
+
+
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """A specification as a manifest holds it."""
     if isinstance(spec.action, Categories):
@@ -67,17 +81,17 @@ class Run:
     @property
     def algorithm(self) -> AbstractAlgorithm[Any]:
         """The algorithm with its settings."""
-        return from_config(self.manifest.algorithm)
+        return _rebuilt(self.manifest.algorithm, AbstractAlgorithm)
 
     @property
     def training(self) -> Training:
         """The loop's settings."""
-        return from_config(self.manifest.training)
+        return _rebuilt(self.manifest.training, Training)
 
     @property
     def exploration(self) -> Exploration:
         """Noise and bonus that it explored with."""
-        return PLAIN if self.manifest.exploration is None else from_config(self.manifest.exploration)
+        return PLAIN if self.manifest.exploration is None else _rebuilt(self.manifest.exploration, Exploration)
 
     @property
     def spec(self) -> Spec:

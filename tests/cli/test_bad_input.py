@@ -192,6 +192,13 @@ def test_an_environment_that_was_no_id_is_not_taken_for_a_gymnasium_environment_
         assert f"entropax.resume({str(path)!r}, environment=...)" in error
 
 
+def test_a_manifest_whose_parts_have_changed_places(capsys, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "backend": "gymnasium", "num_envs": 1})
+    content = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**content, "algorithm": content["training"]}))
+    assert "a Training in the place of a AbstractAlgorithm" in refused(capsys, "resume", str(path))
+
+
 @pytest.mark.parametrize(
     ("by_id", "way"),
     [(True, "entropax resume 'my runs/a'"), (False, "entropax.resume('my runs/a', environment=...), in Python")],
