@@ -100,9 +100,8 @@ def _chosen(seeds: int | Sequence[int]) -> tuple[int, ...]:
     Raises:
         EntropaxError: they are none, or not distinct, or out of range.
     """
-    counted = isinstance(seeds, int | np.integer)
     try:
-        chosen = tuple(map(operator.index, range(seeds) if counted else seeds))
+        chosen = tuple(map(operator.index, range(seeds) if isinstance(seeds, int | np.integer) else seeds))
     except TypeError:
         chosen = ()
     if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:

@@ -9,10 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from tensorboardX.proto.event_pb2 import (  # pyright: ignore[reportAttributeAccessIssue]  (made at import)
-    Event,
-    SessionLog,
-)
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
 from tensorboardX.record_writer import masked_crc32c
 
 from entropax.runs.atomic import append
