@@ -60,7 +60,11 @@ def build(environment: Environment, num_envs: int) -> Episodes[Any] | AbstractHo
                 f"{name_of(environment)}() returned a {type(made).__name__}, not a Gymnasium environment. Return a "
                 "gymnasium.Env or a gymnasium.vector.VectorEnv."
             )
-        return adapt(made)
+        with contextlib.ExitStack() as unless_taken:
+            unless_taken.callback(made.close)
+            taken = adapt(made)
+            unless_taken.pop_all()
+        return taken
 
 
 @contextlib.contextmanager

@@ -46,6 +46,10 @@ class Counted(gymnasium.Env[np.ndarray, np.ndarray]):
         Counted.opened -= 1
 
 
+class Unbounded(Counted):
+    action_space = gymnasium.spaces.Box(-np.inf, np.inf, (1,), np.float32)
+
+
 class WillNotClose(Counted):
     def close(self) -> None:
         super().close()
@@ -82,6 +86,7 @@ REFUSED = {
     "nothing callable": (3, 1, "is a int itself"),
     "a function that returns none": (lambda: None, 1, "returned a NoneType, not a Gymnasium environment"),
     "a function that makes it once": (lambda: SHARED, 1, "returned the same environment twice"),
+    "bounds that are not finite": (Unbounded, 1, "The action bounds are not finite"),
     "fewer copies than counted on": (Counted, 4, "has 1 copies, but num_envs is 4.*make_vec"),
     "more copies than counted on": (
         lambda: gymnasium.vector.SyncVectorEnv([Counted, Counted]),
@@ -97,6 +102,16 @@ def test_what_would_train_on_something_else_is_refused(environment, copies, mess
         fit(small, environment, dataclasses.replace(loop, num_envs=copies), root=tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
     assert environment == REFUSED["a function that makes it once"][0] or Counted.opened == 0
+
+
+def test_an_id_whose_environment_is_refused_leaves_none_open():
+    gymnasium.register("tests/WithoutBounds-v0", Unbounded)
+    try:
+        with pytest.raises(EntropaxError, match="not finite"):
+            build("tests/WithoutBounds-v0", 3)
+    finally:
+        del gymnasium.registry["tests/WithoutBounds-v0"]
+    assert (Counted.made, Counted.opened) == (3, 0)
 
 
 def test_a_run_that_cannot_begin_closes_all_environments(small, loop, tmp_path):
