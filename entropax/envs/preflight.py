@@ -78,7 +78,8 @@ def _check_action_space(space: gymnasium.Space[Any]) -> list[str]:
     if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
         raise EntropaxError(
             f"The action bounds are not finite (low {_brief(space.low)}, high {_brief(space.high)}): a squashed policy "
-            "cannot cover an infinite box. Wrap with gymnasium.wrappers.RescaleAction after bounding the space."
+            "cannot cover an infinite box. Bound it by what the task uses: gymnasium.wrappers.TransformAction(env, "
+            "lambda action: action, gymnasium.spaces.Box(low, high))."
         )
     if (space.low >= space.high).any():
         raise EntropaxError(
