@@ -129,6 +129,9 @@ def _run(name: str, words: list[str]) -> None:
     except Interrupted as stop:
         print(stop, file=sys.stderr)
         sys.exit(128 + stop.number)
+    except KeyboardInterrupt:
+        print("Stopped at once; what was written before is whole.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except EntropaxError as error:
         _fail(str(error))
 

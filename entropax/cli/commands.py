@@ -1,5 +1,6 @@
 """What each command does: a dataclass of its flags, and a function."""
 
+import contextlib
 import dataclasses
 import shlex
 import sys
@@ -18,7 +19,7 @@ from entropax.exploration import Exploration
 from entropax.loops.fit import fit
 from entropax.loops.fit import resume as resume_run
 from entropax.loops.host_lane import run_episodes
-from entropax.loops.run import POLICY, Run, load, save_policy
+from entropax.loops.run import POLICY, Run, check_spec, environment_id, load, save_policy
 from entropax.loops.training import Training
 from entropax.networks import HostFunction
 from entropax.policies import HostPolicy
@@ -56,7 +57,7 @@ def _conclude(run: Run) -> None:
     from entropax.report import read_run
 
     print(read_run(run.path).verdict.line())
-    print(f"run     {run.path}\nreport  entropax report {run.path}")
+    print(f"run     {run.path}\nreport  entropax report {shlex.quote(str(run.path))}")
 
 
 @dataclasses.dataclass
@@ -90,17 +91,20 @@ def evaluate(flags: Evaluate) -> None:
     """Evaluates each seed's policy on the run's environment."""
     if flags.episodes < 1:
         raise EntropaxError(f"--episodes is {flags.episodes}: there is nothing to average. Use 1 or more.")
+    if flags.seed < 0:
+        raise EntropaxError(f"--seed is {flags.seed}, but seeds begin at 0. Use 0 or more.")
     run = load(flags.run)
-    environment = host_environment(run.manifest.environment["id"])
+    id = environment_id(run, "evaluate")
+    policies = [run.host_policy(position) for position in range(len(run.manifest.seeds))]
     generator = np.random.default_rng(flags.seed)
-    print("seed  episodes  return mean  return std  length mean")
-    for position, seed in enumerate(run.manifest.seeds):
-        policy = run.host_policy(position)
-        act = _sampling(policy, generator) if flags.stochastic else policy.mode
-        returns, lengths = run_episodes(environment, act, flags.episodes, flags.seed)
-        mean, std = np.mean(returns), np.std(returns)
-        print(f"{seed:>4}  {len(returns):>8}  {mean:>11.2f}  {std:>10.2f}  {np.mean(lengths):>11.1f}")
-    environment.close()
+    with contextlib.closing(host_environment(id)) as environment:
+        check_spec(run, environment.spec)
+        print("seed  episodes  return mean  return std  length mean")
+        for seed, policy in zip(run.manifest.seeds, policies, strict=True):
+            act = _sampling(policy, generator) if flags.stochastic else policy.mode
+            returns, lengths = run_episodes(environment, act, flags.episodes, flags.seed)
+            mean, std = np.mean(returns), np.std(returns)
+            print(f"{seed:>4}  {len(returns):>8}  {mean:>11.2f}  {std:>10.2f}  {np.mean(lengths):>11.1f}")
 
 
 def _sampling(policy: HostPolicy, generator: np.random.Generator) -> HostFunction:
@@ -155,6 +159,6 @@ def export(flags: Export) -> None:
     run = load(flags.run)
     if flags.output.suffix != ".safetensors":
         raise EntropaxError(f"{flags.output} does not end in .safetensors, the only format written. Name it so.")
-    step = read_policy_description(run.path / POLICY)["step"]
-    save_policy(flags.output, run.actors, run.manifest, step)
+    actors = run.actors
+    save_policy(flags.output, actors, run.manifest, read_policy_description(run.path / POLICY)["step"])
     print(flags.output)

@@ -12,7 +12,8 @@ import tyro
 from entropax.diagnostics.findings import Severity
 from entropax.diagnostics.readers import Known, read_mapping
 from entropax.errors import EntropaxError
-from entropax.runs import read_manifest, snapshot_steps
+from entropax.loops.run import environment_id, load
+from entropax.runs import snapshot_steps
 
 
 @dataclasses.dataclass
@@ -83,8 +84,8 @@ def _own_baselines(runs: tuple[Path, ...]) -> tuple[tuple[str, float], ...]:
 
     if not runs or not all((run / "run.json").exists() for run in runs):
         return ()
-    ids = {read_manifest(run).environment["id"] for run in runs}
     try:
+        ids = {environment_id(load(run), "compare") for run in runs}
         return known_of(ids.pop()).baselines if len(ids) == 1 else ()
     except EntropaxError:
         return ()

@@ -4,6 +4,7 @@ Observations, final observations and rewards that leave this file are copies in 
 an environment writes again.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, final
@@ -169,9 +170,10 @@ class GymnasiumEnvironments(AbstractHostEnvironments):
         return Step(observation, final_observation, reward, terminated, truncated, np.ones(count, np.bool_))
 
     def close(self) -> None:
-        """Closes every environment."""
-        for env in self.envs:
-            env.close()
+        """Closes every environment, the others too where one fails to."""
+        with contextlib.ExitStack() as closing:
+            for env in self.envs:
+                closing.callback(env.close)
 
 
 @final

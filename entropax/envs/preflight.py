@@ -78,7 +78,8 @@ def _check_action_space(space: gymnasium.Space[Any]) -> list[str]:
     if not (np.isfinite(space.low).all() and np.isfinite(space.high).all()):
         raise EntropaxError(
             f"The action bounds are not finite (low {_brief(space.low)}, high {_brief(space.high)}): a squashed policy "
-            "cannot cover an infinite box. Wrap with gymnasium.wrappers.RescaleAction after bounding the space."
+            "cannot cover an infinite box. Bound it by what the task uses: gymnasium.wrappers.TransformAction(env, "
+            "lambda action: action, gymnasium.spaces.Box(low, high))."
         )
     if (space.low >= space.high).any():
         raise EntropaxError(
@@ -133,7 +134,7 @@ def _check_observation_space(space: gymnasium.Space[Any], name: str) -> None:
     if not isinstance(space, gymnasium.spaces.Box):
         raise EntropaxError(
             f"The {name} is {type(space).__name__}: the networks are MLPs over a vector of floats. Wrap the "
-            "environment with gymnasium.wrappers.FlattenObservation."
+            "environment: DtypeObservation(FlattenObservation(env), numpy.float32), both of gymnasium.wrappers."
         )
     if space.dtype == np.uint8 and len(space.shape) >= 2:
         raise EntropaxError(

@@ -1,5 +1,6 @@
 """From an id to an environment: our own tasks, in JAX or in MuJoCo, and everything else through Gymnasium."""
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -322,13 +323,23 @@ def make(id: str, num_envs: int = 1) -> Episodes[Any] | AbstractHostEnvironments
         raise EntropaxError(f"num_envs is {num_envs}: nothing would be stepped. Use 1 or more.")
     if id in TASKS:
         return Episodes(TASKS[id].build(), TASKS[id].time_limit)
-    return GymnasiumEnvironments([_make_gymnasium(id) for _ in range(num_envs)])
+    with contextlib.ExitStack() as unless_taken:
+        envs = []
+        for _ in range(num_envs):
+            envs.append(_make_gymnasium(id))
+            unless_taken.callback(envs[-1].close)
+        taken = GymnasiumEnvironments(envs)
+        unless_taken.pop_all()
+    return taken
 
 
 def _make_gymnasium(id: str) -> gymnasium.Env[Any, Any]:
     """`gymnasium.make` with errors that name the remedy."""
     if id.startswith("entropax/") and id not in HOST_TASKS:
         raise _unknown(id)
+    module, colon, _ = id.partition(":")
+    if id.count(":") > 1 or (colon and (not module or module.startswith("."))):
+        raise _unknown(id)  # Gymnasium would import what is no module's name.
     try:
         return gymnasium.make(id)
     except (gymnasium.error.UnregisteredEnv, gymnasium.error.DeprecatedEnv) as error:

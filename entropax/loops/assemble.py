@@ -1,6 +1,9 @@
 """From what a user passes as environment to lanes."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from types import FunctionType
 from typing import Any, TypeAlias
 
@@ -10,12 +13,12 @@ from gymnasium.vector import VectorEnv
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.envs.base import AbstractHostEnvironments, Episodes
-from entropax.envs.gymnasium_adapter import adapt
+from entropax.envs.gymnasium_adapter import GymnasiumEnvironments, VectorEnvironments, adapt
 from entropax.envs.registry import TASKS, make
 from entropax.errors import EntropaxError
 from entropax.exploration import Exploration
 from entropax.loops.device_lane import DeviceLane
-from entropax.loops.host_lane import HostLane
+from entropax.loops.host_lane import HostLane, close_all
 from entropax.loops.lane import AbstractLane
 from entropax.loops.process_lane import process_lanes
 from entropax.loops.training import Training
@@ -36,12 +39,48 @@ def name_of(environment: Environment) -> str:
 
 
 def build(environment: Environment, num_envs: int) -> Episodes[Any] | AbstractHostEnvironments:
-    """Makes what the loops step."""
-    if isinstance(environment, str):
-        return make(environment, num_envs)
+    """Makes what the loops step.
+
+    Raises:
+        EntropaxError: there is no such environment, or what was passed makes none.
+    """
     if isinstance(environment, Episodes):
         return environment
-    return adapt(environment())
+    with _children_without_interrupts():
+        if isinstance(environment, str):
+            return make(environment, num_envs)
+        if isinstance(environment, gymnasium.Env | VectorEnv) or not callable(environment):
+            raise EntropaxError(
+                f"The environment is a {type(environment).__name__} itself, but every seed and the evaluation need one "
+                'of their own. Pass an id, or a function that makes one: lambda: gymnasium.make("Pendulum-v1").'
+            )
+        made = environment()
+        if not isinstance(made, gymnasium.Env | VectorEnv):
+            raise EntropaxError(
+                f"{name_of(environment)}() returned a {type(made).__name__}, not a Gymnasium environment. Return a "
+                "gymnasium.Env or a gymnasium.vector.VectorEnv."
+            )
+        with contextlib.ExitStack() as unless_taken:
+            unless_taken.callback(made.close)
+            taken = adapt(made)
+            unless_taken.pop_all()
+        return taken
+
+
+@contextlib.contextmanager
+def _children_without_interrupts() -> Iterator[None]:
+    """Processes that an environment starts here ignore Ctrl-C, which a terminal sends to them too.
+
+    The driver still steps them on its way to a checkpoint, and closes them.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_processes(environment: Environment) -> str:
@@ -89,15 +128,43 @@ def make_lanes(
             return process_lanes(algorithm, id, training, groups, exploration)
     devices = jax.local_devices()
     lanes: list[AbstractLane] = []
-    for index, seeds in enumerate(groups):
-        device = devices[index % len(devices)]
-        first = build(environment, training.num_envs)
-        if isinstance(first, Episodes):
-            lanes.append(DeviceLane(algorithm, first, training, seeds, device, exploration))
-            continue
-        rest = [build(environment, training.num_envs) for _ in seeds[1:]]
-        host = [first, *(env for env in rest if isinstance(env, AbstractHostEnvironments))]
-        evaluation = build(environment, 1)
-        assert isinstance(evaluation, AbstractHostEnvironments)
-        lanes.append(HostLane(algorithm, host, evaluation, training, seeds, device, exploration))
+    simulators: list[Any] = []
+    with contextlib.ExitStack() as unless_made:
+        for index, seeds in enumerate(groups):
+            device = devices[index % len(devices)]
+            first = build(environment, training.num_envs)
+            if isinstance(first, Episodes):
+                lanes.append(DeviceLane(algorithm, first, training, seeds, device, exploration))
+                continue
+            host = [first]
+            unless_made.callback(close_all, host)
+            while len(host) <= len(seeds):
+                another = build(environment, training.num_envs if len(host) < len(seeds) else 1)
+                assert isinstance(another, AbstractHostEnvironments)
+                host.append(another)
+            for each in host:
+                _check_apart(name_of(environment), simulators, each)
+            lanes.append(HostLane(algorithm, host[:-1], host[-1], training, seeds, device, exploration))
+        unless_made.pop_all()
     return lanes
+
+
+def _check_apart(name: str, simulators: list[Any], host: AbstractHostEnvironments) -> None:
+    """Notes what an adapter steps.
+
+    Raises:
+        EntropaxError: another one steps the same.
+    """
+    match host:
+        case GymnasiumEnvironments():
+            stepped = [env.unwrapped for env in host.envs]
+        case VectorEnvironments():
+            stepped = [host.envs.unwrapped]
+        case _:
+            stepped = [host]
+    if any(one is other for one in stepped for other in simulators):
+        raise EntropaxError(
+            f"{name}() returned the same environment twice, but every seed and the evaluation step and reset one of "
+            'their own. Make it inside the function: lambda: gymnasium.make("Pendulum-v1").'
+        )
+    simulators += stepped

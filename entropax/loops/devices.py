@@ -33,7 +33,10 @@ def cores() -> list[int]:
 def cache_compilations() -> None:
     """Keeps compiled programs on disk between runs, unless the user has chosen a place for them already."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
-        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+        try:
+            home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        except RuntimeError:  # A user whom the system does not know, as in some containers.
+            return
         jax.config.update("jax_compilation_cache_dir", str(home / "entropax" / "xla"))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

@@ -13,11 +13,18 @@ from entropax.diagnostics.measures import share_of_soft_value
 from entropax.errors import EntropaxError
 from entropax.loops.lane import AbstractLane, Sums
 from entropax.loops.progress import Display
-from entropax.loops.run import POLICY, Run, save_policy
-from entropax.loops.signals import StopRequest
+from entropax.loops.run import POLICY, Run, save_policy, way_on
+from entropax.loops.signals import StopNow, StopRequest
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, CULPRITS, STEP_CULPRITS, means
-from entropax.runs import MetricsLog, drop_snapshots_after, save_checkpoint, save_snapshot, snapshot_steps
+from entropax.runs import (
+    MetricsLog,
+    drop_snapshots_after,
+    has_checkpoint,
+    save_checkpoint,
+    save_snapshot,
+    snapshot_steps,
+)
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +53,7 @@ class Driver:
         self.rounds = 0
         self._began = self._clock = time.perf_counter()
         self._logged_rounds = 0
+        self._evaluation_owed = False
 
     @property
     def step(self) -> int:
@@ -71,6 +79,7 @@ class Driver:
         """Goes on from a checkpoint, with the snapshots up to it; its own is made up for if it was not written."""
         self._each(lambda lane, part, one: lane.load(part, one), tree, meta["lanes"])
         self.rounds = self._logged_rounds = meta["rounds"]
+        self._evaluation_owed = meta.get("evaluation_owed", False)
         self._began -= meta["seconds"]
         drop_snapshots_after(self.path, self.step)
         if self._looks_back and self.step not in snapshot_steps(self.path):
@@ -81,6 +90,7 @@ class Driver:
         parts = self._each(lambda lane: lane.save())
         meta = {"rounds": self.rounds, "seconds": self._seconds, "lanes": [meta for _, meta in parts]}
         meta["groups"] = [list(lane.seeds) for lane in self.lanes]
+        meta["evaluation_owed"] = self._evaluation_owed
         save_checkpoint(self.path, self.step, [tree for tree, _ in parts], meta)
         actors = jax.tree.map(lambda *parts: np.concatenate(parts), *self._each(lambda lane: lane.actor()))
         save_policy(self.path / POLICY, actors, self.run_folder.manifest, self.step)
@@ -107,6 +117,10 @@ class Driver:
             NonFiniteError: NaN or Inf turned up and `on_nonfinite` is "stop"; the last checkpoint is whole.
         """
         with StopRequest() as stop:
+            if self._evaluation_owed and (values := self._evaluate(stop)):
+                self.log.metrics(self.step, self._seconds, values)
+            if stop.requested:
+                self._leave(stop)
             while self.rounds < self.training.rounds:
                 before = self.step
                 warming = self.rounds < self.training.warmup_rounds
@@ -119,15 +133,18 @@ class Driver:
                         self._snapshot()
                 if stop.requested:
                     self._leave(stop)
-                due = self.training.checkpoint_every
-                if self.step // due > before // due and self.rounds < self.training.rounds:
+                if self._due(self.training.checkpoint_every, before) and self.rounds < self.training.rounds:
                     self.save()
             self.save()
             self.event("finished", f"{self.step} steps")
 
+    def _due(self, every: int, before: int) -> bool:
+        """Whether a multiple of so many steps lies past `before`, and not past the step of now."""
+        return self.step // every > before // every
+
     def _next_stop(self) -> int:
         """The round of the next row of metrics, or of the end of the warm-up."""
-        warmup, every = self.training.warmup_rounds, self.training.every(self.training.log_every)
+        warmup, every = self.training.warmup_rounds, self.training.row_every
         if self.rounds < warmup:
             return warmup
         if self.rounds == warmup:
@@ -153,7 +170,7 @@ class Driver:
             return
         values = {**means(sums), **_join(self._each(lambda lane: lane.measures()))}
         seeds = len(sums["rollout/episodes"])
-        broken = culprits(sums)
+        broken = culprits(sums, self.run_folder.manifest.seeds)
         values = {name: value for name, value in values.items() if not name.startswith(BROKEN)}
         if "train/q_mean" in values:
             bonus = np.sum(values["train/ent_coef_per_dimension"] * values["entropy/per_dimension"], axis=-1)
@@ -164,17 +181,23 @@ class Driver:
         updates = max(self.rounds - self.training.warmup_rounds, 0) * self.training.updates
         values["train/n_updates"] = np.full(seeds, updates)
         every = self.training.evaluate_every
-        finished = self.rounds >= self.training.rounds
-        if every and not stop.requested and (self.step // every > before // every or finished):
-            values.update(self._evaluate())
+        if every and (self._due(every, before) or self.rounds >= self.training.rounds):
+            values.update(self._evaluate(stop))
         self.log.metrics(self.step, self._seconds, values)
         self.display.row(self.step, values)
         self._clock, self._logged_rounds = time.perf_counter(), self.rounds
         if broken:
             self._report(broken)
 
-    def _evaluate(self) -> Sums:
-        results = self._each(lambda lane: lane.evaluate(self.training.evaluation_episodes))
+    def _evaluate(self, stop: StopRequest) -> Sums:
+        """Deterministic episodes; nothing where a signal cut them short, and then a resumed run makes up for them."""
+        self._evaluation_owed = True
+        try:
+            with stop.cutting_short():
+                results = self._each(lambda lane: lane.evaluate(self.training.evaluation_episodes))
+        except StopNow:
+            return {}
+        self._evaluation_owed = False
         returns, lengths = (np.concatenate(part) for part in zip(*results, strict=True))
         return {"eval/mean_reward": returns, "eval/mean_ep_length": lengths}
 
@@ -182,10 +205,12 @@ class Driver:
         message = f"NaN or Inf up to step {self.step}, first in: {broken}"
         self.event("nonfinite", message)
         if self.training.on_nonfinite == "stop":
+            kept = f"No checkpoint was written before it: set checkpoint_every below {self.step}."
+            if has_checkpoint(self.path):
+                kept = f"The last checkpoint is whole: {way_on(self.run_folder)}."
             raise NonFiniteError(
-                f"{message}. Such steps are not stored and such updates not kept; a checkpoint in {self.path} is "
-                f"whole. Mend the environment or lower the learning rates, or go on without them: "
-                "--on-nonfinite skip."
+                f"{message}. Such steps are not stored and such updates not kept. {kept} Mend the environment, or "
+                "train anew with lower learning rates, or without such steps and updates: --on-nonfinite skip."
             )
         self.display.say(f"{message}; skipped.")
 
@@ -193,14 +218,14 @@ class Driver:
         number = stop.signal or 0
         self.event("interrupted", f"signal {number}")
         self.save()
-        raise Interrupted(f"Stopped and saved at step {self.step:,}. Go on with:  entropax resume {self.path}", number)
+        raise Interrupted(f"Stopped and saved at step {self.step:,}. Go on with:  {way_on(self.run_folder)}", number)
 
 
-def culprits(sums: Sums) -> str:
+def culprits(sums: Sums, seeds: Sequence[int]) -> str:
     """What was not finite, with its counts: each step and update under its first culprit; empty where all was."""
     found = [(name, sums[f"{BROKEN}{name}"]) for name in (*STEP_CULPRITS, *CULPRITS[1:])]
     return ", ".join(
-        f"{name} ({', '.join(f'seed {i}: {int(n)}' for i, n in enumerate(counts) if n)})"
+        f"{name} ({', '.join(f'seed {seed}: {int(n)}' for seed, n in zip(seeds, counts, strict=True) if n)})"
         for name, counts in found
         if counts.any()
     )

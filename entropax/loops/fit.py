@@ -1,12 +1,15 @@
 """`fit` and `resume`: train on any environment into a run folder."""
 
+import contextlib
 import math
+import operator
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
@@ -17,14 +20,16 @@ from entropax.loops.devices import cache_compilations, cores, groups, spread
 from entropax.loops.driver import Driver
 from entropax.loops.lane import AbstractLane
 from entropax.loops.progress import Display
-from entropax.loops.run import Run, actors_like, load, spec_to_json
+from entropax.loops.run import Run, actors_like, check_spec, environment_id, load, spec_to_json, way_on
 from entropax.loops.training import Training
 from entropax.runs import (
     MetricsLog,
     create_run,
+    has_checkpoint,
     new_manifest,
     read_checkpoint_meta,
     restore_checkpoint,
+    sole_writer,
     to_config,
 )
 
@@ -63,28 +68,58 @@ def fit(
         >>> run.policy(run_observation)  # doctest: +SKIP
     """
     training = (Training() if training is None else training).fed_by(algorithm.data())
-    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(seeds)
-    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
-        raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
+    chosen = _chosen(seeds)
     prepare(len(chosen))
     places = len(cores() if training.seeds_in == "processes" else jax.local_devices())
-    lanes = make_lanes(algorithm, environment, training, groups(chosen, places), exploration)
-    backend = "jax" if isinstance(lanes[0], DeviceLane) else "gymnasium"
-    widest = actors_like(algorithm, lanes[0].spec, 1).max_entropy()
-    manifest = new_manifest(
-        algorithm=to_config(algorithm),
-        environment={"id": name_of(environment), "backend": backend, "num_envs": training.num_envs},
-        training=to_config(training),
-        seeds=chosen,
-        spec=spec_to_json(lanes[0].spec),
-        baselines={} if math.isnan(widest) else {"entropy_maximum_per_dimension": widest},
-        exploration=None if exploration.plain() else to_config(exploration),
-    )
-    hint = f"{type(algorithm).__name__.lower()}-{name_of(environment)}"
-    path = create_run(Path(root), hint, manifest)
-    run = Run(path, manifest)
-    _drive(run, lanes, training, progress, "start", None)
+    with _closed(make_lanes(algorithm, environment, training, groups(chosen, places), exploration)) as lanes:
+        widest = actors_like(algorithm, lanes[0].spec, 1).max_entropy()
+        manifest = new_manifest(
+            algorithm=to_config(algorithm),
+            environment={
+                "id": name_of(environment),
+                "by_id": isinstance(environment, str),
+                "backend": _backend(lanes[0]),
+                "num_envs": training.num_envs,
+            },
+            training=to_config(training),
+            seeds=chosen,
+            spec=spec_to_json(lanes[0].spec),
+            baselines={} if math.isnan(widest) else {"entropy_maximum_per_dimension": widest},
+            exploration=None if exploration.plain() else to_config(exploration),
+        )
+        hint = f"{type(algorithm).__name__.lower()}-{name_of(environment)}"
+        run = Run(create_run(Path(root), hint, manifest), manifest)
+        with sole_writer(run.path):
+            _drive(run, lanes, training, progress, "start", None)
     return run
+
+
+def _chosen(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    """The seeds as plain whole numbers, which `run.json` holds.
+
+    Raises:
+        EntropaxError: they are none, or not distinct, or out of range.
+    """
+    try:
+        chosen = tuple(map(operator.index, range(seeds) if isinstance(seeds, int | np.integer) else seeds))
+    except TypeError:
+        chosen = ()
+    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
+        raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
+    return chosen
+
+
+def _backend(lane: AbstractLane) -> str:
+    return "jax" if isinstance(lane, DeviceLane) else "gymnasium"
+
+
+@contextlib.contextmanager
+def _closed(lanes: list[AbstractLane]) -> Iterator[list[AbstractLane]]:
+    """Lanes whose environments and processes end with the context, however it ends."""
+    with contextlib.ExitStack() as at_end:
+        for lane in lanes:
+            at_end.callback(lane.close)
+        yield lanes
 
 
 def prepare(seeds: int) -> None:
@@ -102,19 +137,38 @@ def resume(path: str | Path, *, environment: Environment | None = None, progress
         progress: whether to show a progress bar.
 
     Raises:
-        EntropaxError: there is no run or no whole checkpoint.
+        EntropaxError: there is no run or no whole checkpoint, another process writes to it, or the environment is
+            another one.
     """
     run = load(path)
+    algorithm, training = run.algorithm, run.training
+    source = environment_id(run, "resume") if environment is None else environment
     prepare(len(run.manifest.seeds))
-    training = run.training
-    meta, _ = read_checkpoint_meta(run.path)
-    chosen = [tuple(group) for group in meta["groups"]]
-    source = run.manifest.environment["id"] if environment is None else environment
-    lanes = make_lanes(run.algorithm, source, training, chosen, run.exploration)
-    like = [lane.like(one) for lane, one in zip(lanes, meta["lanes"], strict=True)]
-    state = restore_checkpoint(run.path, like)
-    _drive(run, lanes, training, progress, "resume", state)
+    with contextlib.ExitStack() as at_end:
+        at_end.enter_context(sole_writer(run.path))
+        meta, _ = read_checkpoint_meta(run.path)
+        chosen = [tuple(group) for group in meta["groups"]]
+        lanes = at_end.enter_context(_closed(make_lanes(algorithm, source, training, chosen, run.exploration)))
+        _check_same(run, lanes[0])
+        like = [lane.like(one) for lane, one in zip(lanes, meta["lanes"], strict=True)]
+        state = restore_checkpoint(run.path, like)
+        _drive(run, lanes, training, progress, "resume", state)
     return load(path)
+
+
+def _check_same(run: Run, lane: AbstractLane) -> None:
+    """Refuses to go on with another environment than the run's.
+
+    Raises:
+        EntropaxError: it is stepped otherwise, or has other observations or actions.
+    """
+    backend = run.manifest.environment.get("backend")
+    if backend != _backend(lane):
+        raise EntropaxError(
+            f"{run.path} was trained on an environment of {backend}, but {run.manifest.environment['id']} as made now "
+            f"is one of {_backend(lane)}. Pass the one that it had: entropax.resume(path, environment=...)."
+        )
+    check_spec(run, lane.spec)
 
 
 def _drive(
@@ -125,19 +179,22 @@ def _drive(
     event: str,
     state: tuple[Any, dict[str, Any], int] | None,
 ) -> None:
-    log = MetricsLog(run.path, run.manifest.seeds)
     title = f"{run.manifest.environment['id']} ×{len(run.manifest.seeds)}"
-    try:
-        with Display(title, training.steps, progress) as display:
-            driver = Driver(run, lanes, training, log, display)
-            for warning in dict.fromkeys(lanes[0].warnings):
-                display.say(f"warning: {warning}")
-            if state is not None:
-                log.truncate_after(state[2])
-                driver.restore(state[0], state[1])
-            driver.event(event, f"{sys.argv[0]} at step {driver.step}")
+    with contextlib.ExitStack() as at_end:
+        log = MetricsLog(run.path, run.manifest.seeds)
+        at_end.callback(log.close)
+        display = at_end.enter_context(Display(title, training.steps, progress))
+        driver = Driver(run, lanes, training, log, display)
+        for warning in dict.fromkeys(lanes[0].warnings):
+            display.say(f"warning: {warning}")
+        if state is not None:
+            log.truncate_after(state[2])
+            driver.restore(state[0], state[1])
+        driver.event(event, f"{sys.argv[0]} at step {driver.step}")
+        try:
             driver.run()
-    finally:
-        log.close()
-        for lane in lanes:
-            lane.close()
+        except Exception as error:
+            # A traceback, of an environment as a rule, does not say that the run is not lost.
+            if has_checkpoint(run.path):
+                error.add_note(f"The run's last checkpoint is whole. Go on with:  {way_on(run)}")
+            raise

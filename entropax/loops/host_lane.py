@@ -8,6 +8,7 @@ them. Lanes overlap one another either way.
 """
 
 import functools
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -275,9 +276,16 @@ class HostLane(AbstractLane):
 
     def close(self) -> None:
         """Closes the environments."""
-        for worker in self.workers:
-            worker.environments.close()
-        self.evaluation.close()
+        close_all([*(worker.environments for worker in self.workers), self.evaluation])
+
+
+def close_all(environments: Sequence[AbstractHostEnvironments]) -> None:
+    """Closes environments; of one that fails to close it warns: the others must be closed too, and a run has ended."""
+    for each in environments:
+        try:
+            each.close()
+        except Exception as error:
+            warnings.warn(f"An environment could not be closed: {error!r}. Mend its close().", stacklevel=2)
 
 
 def run_episodes(

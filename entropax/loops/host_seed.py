@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from entropax.envs.base import AbstractHostEnvironments
+from entropax.errors import EntropaxError
 from entropax.loops.training import Training
 from entropax.loops.update import BROKEN, STARTS, STEP_CULPRITS, broken_steps, recent_return
 from entropax.policies import HostPolicy
@@ -35,6 +36,17 @@ class HostSeed:
     """Steps a seed's environments and keeps what they return; NumPy only."""
 
     def __init__(self, environments: AbstractHostEnvironments, training: Training, data: AbstractData, seed: int):
+        """Begins the first episodes.
+
+        Raises:
+            EntropaxError: the environment has another number of copies than the training counts on.
+        """
+        if environments.num_envs != training.num_envs:
+            raise EntropaxError(
+                f"The environment has {environments.num_envs} copies, but num_envs is {training.num_envs}, by which "
+                f"steps are counted and stored. Set num_envs to {environments.num_envs}, or make as many copies: "
+                f'gymnasium.make_vec("Pendulum-v1", num_envs={training.num_envs}).'
+            )
         self.environments, self.data, self.seed = environments, data, seed
         self.actions = environments.spec.action
         self.replay = HostReplay(environments.spec, training.num_envs, training.rows)

@@ -28,14 +28,16 @@ class Display:
 
     def __init__(self, title: str, steps: int, shown: bool):
         self._console = Console(stderr=True)
-        self._shown, self._bar_shown = shown, shown and self._console.is_terminal
+        # A dumb terminal cannot redraw a line, and would show nothing before the end.
+        self._shown = shown
+        self._bar_shown = shown and self._console.is_terminal and not self._console.is_dumb_terminal
         self._title, self._steps, self._last = title, steps, 0.0
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(20),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
         )
-        status = TextColumn("{task.fields[status]}")
+        status = TextColumn("{task.fields[status]}", markup=False)
         self._bar = Progress(
             *columns, status, TimeRemainingColumn(), console=self._console, disable=not self._bar_shown
         )
@@ -60,15 +62,19 @@ class Display:
         """Shows a row of metrics."""
         self._bar.update(self._task, completed=min(step, self._steps), status=headline(values))
         if self._shown and not self._bar_shown:
-            self._console.print(f"{self._title}  {step:>9,}  {headline(values)}", highlight=False, soft_wrap=True)
+            self._print(f"{self._title}  {step:>9,}  {headline(values)}")
 
     def reached(self, step: int) -> None:
         """Moves the bar; where there is none, says how far the run is."""
         self._bar.update(self._task, completed=min(step, self._steps), status="")
         if self._shown and not self._bar_shown:
-            self._console.print(f"{self._title}  {step:>9,} of {self._steps:,} steps", highlight=False, soft_wrap=True)
+            self._print(f"{self._title}  {step:>9,} of {self._steps:,} steps")
 
     def say(self, message: str) -> None:
         """Prints a sentence beside the bar."""
         if self._shown:
-            self._console.print(message, highlight=False, soft_wrap=True)
+            self._print(message)
+
+    def _print(self, line: str) -> None:
+        """Prints a line as it is: square brackets are no markup."""
+        self._console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,20 @@ POLICY = "policy.safetensors"
 """The newest policies of all seeds, in the run folder."""
 
 
+def _rebuilt(config: dict[str, Any], kind: type[Any]) -> Any:
+    """What a configuration of run.json describes.
+
+    Raises:
+        EntropaxError: it is of another kind, or cannot be rebuilt.
+    """
+    found = from_config(config)
+    if not isinstance(found, kind):
+        raise EntropaxError(
+            f"run.json has a {type(found).__name__} in the place of a {kind.__name__}. Restore it from a backup."
+        )
+    return found
+
+
 def spec_to_json(spec: Spec) -> dict[str, Any]:
     """A specification as a manifest holds it."""
     if isinstance(spec.action, Categories):
@@ -40,11 +55,20 @@ def spec_to_json(spec: Spec) -> dict[str, Any]:
 
 
 def spec_from_json(content: dict[str, Any]) -> Spec:
-    """The specification that a manifest holds."""
-    action, size, one_hot = content["action"], content["observation_size"], content.get("one_hot", False)
-    if action["kind"] == "categories":
-        return Spec(size, Categories(action["size"]), one_hot)
-    return Spec(size, Bounds(tuple(action["low"]), tuple(action["high"])), one_hot)
+    """The specification that a manifest holds.
+
+    Raises:
+        EntropaxError: it is none.
+    """
+    try:
+        action, size, one_hot = content["action"], content["observation_size"], content.get("one_hot", False)
+        if action["kind"] == "categories":
+            return Spec(size, Categories(action["size"]), one_hot)
+        return Spec(size, Bounds(tuple(action["low"]), tuple(action["high"])), one_hot)
+    except (KeyError, TypeError) as cause:
+        raise EntropaxError(
+            f"run.json says of the environment {content!r}, which is no specification. Restore it from a backup."
+        ) from cause
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,17 +81,17 @@ class Run:
     @property
     def algorithm(self) -> AbstractAlgorithm[Any]:
         """The algorithm with its settings."""
-        return from_config(self.manifest.algorithm)
+        return _rebuilt(self.manifest.algorithm, AbstractAlgorithm)
 
     @property
     def training(self) -> Training:
         """The loop's settings."""
-        return from_config(self.manifest.training)
+        return _rebuilt(self.manifest.training, Training)
 
     @property
     def exploration(self) -> Exploration:
         """Noise and bonus that it explored with."""
-        return PLAIN if self.manifest.exploration is None else from_config(self.manifest.exploration)
+        return PLAIN if self.manifest.exploration is None else _rebuilt(self.manifest.exploration, Exploration)
 
     @property
     def spec(self) -> Spec:
@@ -111,7 +135,12 @@ class Run:
         return {}
 
     def policy(self, observation: np.ndarray, *, seed: int = 0) -> np.ndarray:
-        """The deterministic action as the environment takes it, for one observation or a batch of them."""
+        """The deterministic action in the environment's units, for one observation or a batch of them.
+
+        Of a finite set of actions its index, counted from 0: an environment whose `Discrete` begins elsewhere, or that
+        has a `MultiDiscrete` or a box of more than one axis, takes `taker(env.action_space)` of a batch of them
+        (`entropax.envs.gymnasium_adapter`).
+        """
         observation = np.asarray(observation, np.float32)
         if observation.shape[-1:] != (self.spec.observation_size,):
             raise EntropaxError(
@@ -127,6 +156,47 @@ def actors_like(algorithm: AbstractAlgorithm[Any], spec: Spec, seeds: int) -> Ab
     """Shapes of the actors of so many seeds."""
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), seeds))
     return jax.eval_shape(jax.vmap(lambda key: algorithm.actor(algorithm.init(spec, key=key))), keys)
+
+
+def environment_id(run: Run, wanted: str) -> str:
+    """The id of a run's environment, which makes it again; `wanted` is what for, for the message.
+
+    Raises:
+        EntropaxError: the run was given a function or an environment in JAX itself.
+    """
+    id = run.manifest.environment.get("id")
+    if not isinstance(id, str):
+        raise EntropaxError(f"{run.path / 'run.json'} names no environment. Restore it from a backup.")
+    # Runs of before this entry do not say.
+    if run.manifest.environment.get("by_id", True):
+        return id
+    raise EntropaxError(
+        f"Cannot {wanted} {run.path} by itself: its environment was no id but {id}, which "
+        "only the program that made it can make again. There, call "
+        f"entropax.resume({str(run.path)!r}, environment=...), or entropax.load(...).policy(observation); or register "
+        "it, and train on its id."
+    )
+
+
+def check_spec(run: Run, spec: Spec) -> None:
+    """Refuses an environment whose observations or actions are not those that a run was trained on.
+
+    Raises:
+        EntropaxError: the sizes or the bounds differ.
+    """
+    was, now = ((one.observation_size, one.action) for one in (run.spec, spec))
+    if was != now:
+        raise EntropaxError(
+            f"{run.path} was trained on {was[0]} observation entries and actions {was[1]}, but the environment has "
+            f"{now[0]} and {now[1]}. Use the same one, in the versions that run.json names."
+        )
+
+
+def way_on(run: Run) -> str:
+    """What a person types to go on with a run that has a checkpoint."""
+    if run.manifest.environment.get("by_id", True):
+        return f"entropax resume {shlex.quote(str(run.path))}"
+    return f"entropax.resume({str(run.path)!r}, environment=...), in Python, with the environment it had"
 
 
 def save_policy(path: Path, actors: PyTree, manifest: RunManifest, step: int) -> None:

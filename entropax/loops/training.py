@@ -28,13 +28,13 @@ class Training:
     capacity: int = 1_000_000
     """Steps that the replay holds, per seed."""
     log_every: int = 1_000
-    """Steps between two rows of metrics."""
+    """Steps between two rows of metrics; rows are more frequent where evaluations or checkpoints are."""
     evaluate_every: int = 10_000
-    """Steps between two deterministic evaluations; 0 for none."""
+    """Steps between two deterministic evaluations, each with the next row of metrics; 0 for none."""
     evaluation_episodes: int = 5
     """Episodes of one evaluation, per seed."""
     checkpoint_every: int = 50_000
-    """Steps between two checkpoints; one more is written at the end and on Ctrl-C."""
+    """Steps between two checkpoints, each with the next row; one more is written at the end and on Ctrl-C."""
     acting: Literal["newest", "overlapped"] = "newest"
     """Host environments: act with the newest parameters, or one round of updates late while the update runs."""
     seeds_in: Literal["program", "processes"] = "program"
@@ -119,6 +119,11 @@ class Training:
     def rounds(self) -> int:
         """Rounds in all, warm-up included."""
         return max(-(-self.steps // self.stride), self.warmup_rounds)
+
+    @property
+    def row_every(self) -> int:
+        """Rounds between two rows of metrics: evaluations and checkpoints, which come with a row, are never rarer."""
+        return self.every(min(self.log_every, self.checkpoint_every, self.evaluate_every or self.log_every))
 
     def every(self, steps: int) -> int:
         """Rounds in so many steps, at least one."""

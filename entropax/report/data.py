@@ -60,7 +60,9 @@ def middle_rows(run: str, series: Series, *, interval: bool) -> list[dict[str, A
 def heat_rows(series: Series, points: int) -> list[dict[str, Any]]:
     """One row a cell: `s` and `e` its first and last step, `d` the action dimension, `v` the mean over seeds."""
     thinned = thin(series, points)
-    edges = np.concatenate([[2 * thinned.steps[0] - thinned.steps[1]], thinned.steps]) if len(thinned.steps) > 1 else []
+    edges = []
+    if len(thinned.steps) > 1:  # The first cell is as wide as the second, and begins with the run at the earliest.
+        edges = np.concatenate([[max(2 * thinned.steps[0] - thinned.steps[1], 0)], thinned.steps])
     return [
         {"s": int(edges[t]), "e": int(edges[t + 1]), "d": d, "v": plain(value)}
         for t in range(len(thinned.steps) if len(edges) else 0)

@@ -56,6 +56,12 @@ def read_run(path: Path) -> Run:
     manifest = read_manifest(path)
     table = read_metrics(path) if (path / "metrics.jsonl").exists() else MetricsTable((), ())
     series = {name: Series(*table.series(name)) for name in table.names}
+    for name, one in series.items():
+        if one.values.shape[1] != len(manifest.seeds):
+            raise EntropaxError(
+                f"{path / 'metrics.jsonl'}: {name} has values of {one.values.shape[1]} seeds, but run.json has "
+                f"{len(manifest.seeds)}. Restore both as entropax wrote them."
+            )
     series |= {name: Series(series[name].steps, never_again(series[name].values)) for name in WATCHED if name in series}
     facts = _facts(manifest)
     return Run(path.resolve().name, manifest, series, table.events, facts, verdict(series, facts))
@@ -84,7 +90,7 @@ def _facts(manifest: RunManifest) -> Facts:
         EntropaxError: the manifest lacks the action space.
     """
     action = manifest.spec.get("action", {})
-    if action.get("kind") not in ("bounds", "categories"):
+    if not isinstance(action, dict) or action.get("kind") not in ("bounds", "categories"):
         raise EntropaxError(
             f"run.json describes actions as {action!r}, not as bounds or categories. Restore it as entropax wrote it."
         )

@@ -11,6 +11,7 @@ from entropax.runs.checkpoint import (
     save_checkpoint,
 )
 from entropax.runs.configuration import from_config, known_types, renewed, to_config
+from entropax.runs.lock import sole_writer
 from entropax.runs.manifest import (
     RunManifest,
     create_run,
@@ -53,5 +54,6 @@ __all__ = [
     "save_checkpoint",
     "save_snapshot",
     "snapshot_steps",
+    "sole_writer",
     "to_config",
 ]

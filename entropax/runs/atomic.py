@@ -1,6 +1,7 @@
 """Files that are either whole or absent: write aside, flush to the disk, rename."""
 
 import contextlib
+import io
 import json
 import os
 from pathlib import Path
@@ -16,8 +17,8 @@ class RunWriteError(EntropaxError):
 def explain(path: Path, cause: Exception) -> str:
     """Says which path could not be written, why, and what to do."""
     return (
-        f"Cannot write {path}: {cause}. Free disk space or make the folder writable, then resume the run; "
-        "what was written before is whole."
+        f"Cannot write {path}: {cause}. Free disk space or make the folder writable, then resume the run or repeat the "
+        "command; what was written before is whole."
     )
 
 
@@ -42,22 +43,54 @@ def fsync_file(path: Path) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Replaces a file in one step: after a crash it holds either all of the old bytes or all of the new.
 
-    A file has one writer: a second one at the same time would share the name that is written aside.
+    A file has one writer: a second one at the same time would share the name that is written aside. A symbolic link
+    stays one: the file that it names is replaced.
 
     Raises:
-        RunWriteError: the disk is full, read-only, or the folder may not be written.
+        RunWriteError: the disk is full, read-only, or the folder may not be written, or there is something else than a
+            file, such as a device.
     """
-    aside = path.with_name(f".{path.name}.tmp")
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise RunWriteError(f"Cannot write {path}: it is there and no file. Name a file to replace, or a new one.")
+    aside = target.with_name(f".{target.name}.tmp")
     try:
         with aside.open("wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.rename(aside, path)
-        fsync_folder(path.parent)
+        os.rename(aside, target)
+        fsync_folder(target.parent)
+    except FileNotFoundError as cause:
+        raise RunWriteError(f"Cannot write {path}: there is no folder {target.parent}. Make it first.") from cause
     except OSError as cause:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+        raise RunWriteError(explain(path, cause)) from cause
+
+
+def append(path: Path, file: io.FileIO, content: bytes) -> None:
+    """Appends to an unbuffered file: all of the content, or nothing where there is no room for all of it.
+
+    Args:
+        path: the file's, for the message.
+        file: open for writing, at its end.
+        content: what to append.
+
+    Raises:
+        RunWriteError: the disk is full or read-only.
+    """
+    try:
+        before = os.fstat(file.fileno()).st_size
+        try:
+            while content:
+                content = content[file.write(content) :]
+        except OSError:
+            with contextlib.suppress(OSError):  # A disk that became read-only takes nothing back either.
+                file.truncate(before)  # Needs no space: takes back the part that still fitted.
+                file.seek(before)
+            raise
+    except OSError as cause:
         raise RunWriteError(explain(path, cause)) from cause
 
 

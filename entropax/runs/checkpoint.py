@@ -152,7 +152,7 @@ def _read_meta(place: _Place) -> dict[str, Any]:
             raise CheckpointReadError(f"{place.path / _STATE} does not match its digest: truncated or changed")
     except EntropaxError:
         raise
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, RecursionError) as cause:
         raise CheckpointReadError(f"{place.path} is incomplete: {cause}") from cause
     return content
 
@@ -240,5 +240,5 @@ def _tensors(place: _Place, names: Container[str], older: list[_Place]) -> dict[
     try:
         with safe_open(place.path / _STATE, framework="np") as file:
             return {name: file.get_tensor(name) for name in file.keys() if name in names}  # noqa: SIM118
-    except (OSError, SafetensorError) as cause:
+    except (OSError, SafetensorError, AttributeError) as cause:  # NumPy lacks types that a header may name.
         raise CheckpointReadError(f"Damaged checkpoint: {cause}. {_advice(older)}") from cause

@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import difflib
 import functools
 import importlib
 import inspect
@@ -130,9 +131,11 @@ def _field(value: Any, annotation: Any, where: str) -> Any:
 def _decode_module(config: Mapping[str, Any], where: str) -> Any:
     name = config.get("type")
     if not isinstance(name, str) or name not in known_types():
+        near = difflib.get_close_matches(str(name), known_types(), n=3)
+        hint = f" Near it: {', '.join(near)}." if near else ""
         raise EntropaxError(
             f"{where} names the type {name!r}, which this version does not know: a newer version or a plugin wrote it, "
-            f"or it was edited. Upgrade, or use one of {', '.join(sorted(known_types()))}."
+            f"or it was edited. Upgrade, or use what wrote it.{hint}"
         )
     kind = known_types()[name]
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}

@@ -9,6 +9,8 @@ import re
 import shlex
 import subprocess
 import sys
+import types
+import typing
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +127,15 @@ def create_run(root: Path, hint: str, manifest: RunManifest) -> Path:
     return folder
 
 
+def _kinds() -> dict[str, tuple[type, ...]]:
+    """What each entry may be, by its annotation."""
+    hints = typing.get_type_hints(RunManifest)
+    options = {
+        name: typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,) for name, hint in hints.items()
+    }
+    return {name: tuple(typing.get_origin(one) or one for one in each) for name, each in options.items()}
+
+
 def read_manifest(path: Path) -> RunManifest:
     """Reads the manifest of a run folder.
 
@@ -132,13 +143,17 @@ def read_manifest(path: Path) -> RunManifest:
         EntropaxError: the folder does not exist, is no run, or its manifest is damaged or newer than this version.
     """
     file = path / _FILE
-    if not path.exists():
+    try:
+        exists, is_run = path.exists(), file.is_file()
+    except OSError as cause:
+        raise EntropaxError(f"{path} cannot be looked at: {cause}. Pass the folder of a run, as in runs/.") from cause
+    if not exists:
         raise EntropaxError(f"{path} does not exist. Pass the folder of a run, for example one in runs/.")
-    if not file.is_file():
+    if not is_run:
         raise EntropaxError(f"{path} is no run: it holds no {_FILE}. Pass the folder of a run itself.")
     try:
         content = check_schema(json.loads(file.read_text()), SCHEMA, file)
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError) as cause:
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, RecursionError) as cause:
         raise EntropaxError(f"{file} is not valid JSON: {cause}. Restore it from a backup.") from cause
     content = {"exploration": None, **content}
     names = {field.name for field in dataclasses.fields(RunManifest)}
@@ -149,4 +164,7 @@ def read_manifest(path: Path) -> RunManifest:
     if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
         raise EntropaxError(f"{file}: seeds must be a list of whole numbers, not {seeds!r}. Restore it from a backup.")
     entries: dict[str, Any] = {name: content[name] for name in names}
+    for name, kinds in _kinds().items():
+        if name != "seeds" and not isinstance(entries[name], kinds):
+            raise EntropaxError(f"{file}: {name} cannot be {entries[name]!r}. Restore it from a backup.")
     return RunManifest(**{**entries, "seeds": tuple(seeds)})

@@ -1,9 +1,9 @@
 """`metrics.jsonl` and the TensorBoard events beside it: what a run reports while it goes on."""
 
 import dataclasses
+import itertools
 import json
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from entropax.errors import EntropaxError
-from entropax.runs.atomic import RunWriteError, check_schema, explain, write_bytes
+from entropax.runs.atomic import RunWriteError, append, check_schema, explain, write_bytes
 
 SCHEMA = 1
 _FILE = "metrics.jsonl"
@@ -56,30 +56,23 @@ class MetricsLog:
         """
         self._folder, self._seeds = folder, tuple(seeds)
         self._path = folder / _FILE
-        self._open({})
+        self._open(None)
 
-    def _open(self, tensorboard: dict[str, Any]) -> None:
-        from tensorboardX import SummaryWriter  # Late: reading a run need not pay for it.
+    def _open(self, purge_step: int | None) -> None:
+        from entropax.runs.event_file import EventFile  # Late: reading a run need not pay for TensorBoard.
 
         try:
             _mend(self._path)
             self._file = self._path.open("ab", buffering=0)
-            self._writers = [
-                SummaryWriter(str(self._folder / "tensorboard" / f"seed_{seed}"), flush_secs=10, **tensorboard)
-                for seed in self._seeds
+            self._events = [
+                EventFile(self._folder / "tensorboard" / f"seed_{seed}", purge_step) for seed in self._seeds
             ]
         except OSError as cause:
             raise RunWriteError(explain(self._path, cause)) from cause
 
     def _append(self, line: dict[str, Any]) -> None:
-        text = (json.dumps({"schema": SCHEMA, **line}, allow_nan=False) + "\n").encode()
-        before = os.fstat(self._file.fileno()).st_size
-        try:
-            while text:
-                text = text[self._file.write(text) :]
-        except OSError as cause:
-            self._file.truncate(before)  # Needs no space: takes back the part of the line that still fitted.
-            raise RunWriteError(explain(self._path, cause)) from cause
+        text = json.dumps({"schema": SCHEMA, **line}, allow_nan=False) + "\n"
+        append(self._path, self._file, text.encode())
 
     def metrics(self, step: int, seconds: float, values: Mapping[str, Any]) -> None:
         """Appends one row.
@@ -102,10 +95,9 @@ class MetricsLog:
                 )
         plain = {name: _plain(array.tolist()) for name, array in arrays.items()}
         self._append({"kind": "metrics", "step": int(step), "seconds": float(seconds), "values": plain})
-        for index, writer in enumerate(self._writers):
-            for name, array in arrays.items():
-                for tag, scalar in _tags(name, np.asarray(array[index])):
-                    writer.add_scalar(tag, scalar, int(step))
+        for index, events in enumerate(self._events):
+            tagged = [_tags(name, np.asarray(array[index])) for name, array in arrays.items()]
+            events.scalars(int(step), list(itertools.chain.from_iterable(tagged)))
 
     def event(self, step: int, seconds: float, name: str, message: str) -> None:
         """Appends something that happened: start, resume, checkpoint, nonfinite, interrupted, finished, ….
@@ -125,13 +117,13 @@ class MetricsLog:
         self.close()
         kept = [text for line, text in _lines(self._path) if line["step"] <= step]
         write_bytes(self._path, "".join(text + "\n" for text in kept).encode())
-        self._open({"purge_step": step + 1})
+        self._open(step + 1)
 
     def close(self) -> None:
         """Closes all files; closing twice is fine."""
         self._file.close()
-        for writer in self._writers:
-            writer.close()
+        for events in self._events:
+            events.close()
 
 
 def _tags(name: str, value: np.ndarray) -> list[tuple[str, float]]:
@@ -231,11 +223,32 @@ def read_metrics(path: Path) -> MetricsTable:
     events = []
     for line, _ in _lines(path / _FILE):
         try:
+            seconds = _finite(line["seconds"])
             if line["kind"] == "metrics":
-                values = {name: np.array(value, np.float64) for name, value in line["values"].items()}
-                rows[line["step"]] = MetricsRow(line["step"], line["seconds"], values)
+                values = {name: _by_seed(value) for name, value in line["values"].items()}
+                earlier = rows[line["step"]].values if line["step"] in rows else {}
+                rows[line["step"]] = MetricsRow(line["step"], seconds, {**earlier, **values})
             else:
-                events.append(RunEvent(line["step"], line["seconds"], line["name"], line["message"]))
+                events.append(RunEvent(line["step"], seconds, _text(line["name"]), _text(line["message"])))
         except (KeyError, TypeError, ValueError, AttributeError) as cause:
             raise EntropaxError(f"{path / _FILE}: step {line['step']} is malformed: {cause!r}. Delete it.") from cause
     return MetricsTable(tuple(rows[step] for step in sorted(rows)), tuple(events))
+
+
+def _finite(value: Any) -> float:
+    if not math.isfinite(float(value)):
+        raise ValueError(f"{value} is not finite")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _by_seed(value: Any) -> np.ndarray:
+    array = np.array(value, np.float64)
+    if array.ndim not in (1, 2):
+        raise ValueError(f"{value} is no list by seed")
+    return array

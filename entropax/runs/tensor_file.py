@@ -47,7 +47,8 @@ def read_tensor_file(path: Path, what: str, remedy: str) -> tuple[dict[str, np.n
             header = (file.metadata() or {}).get("entropax")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         content = check_schema(json.loads(header or "null"), SCHEMA, path)
-    except (OSError, SafetensorError, json.JSONDecodeError) as cause:
+    # NumPy lacks types that a header may name; JSON may be nested without end.
+    except (OSError, SafetensorError, AttributeError, RecursionError, json.JSONDecodeError) as cause:
         raise EntropaxError(f"{path} is no readable {what} file: {cause}. {remedy}") from cause
     if not isinstance(content.get("description"), dict):
         raise EntropaxError(f"{path} carries no description of its {what}. {remedy}")

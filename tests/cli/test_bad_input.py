@@ -3,13 +3,17 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
 import pytest
 
+from entropax import SAC, Dense, Run, Training, load
 from entropax.cli import main
-from entropax.types import FOR_BOXES, FOR_CATEGORIES
+from entropax.loops.run import spec_to_json, way_on
+from entropax.runs import create_run, new_manifest, to_config
+from entropax.types import FOR_BOXES, FOR_CATEGORIES, Bounds, Spec
 
 TRAIN = ("train", "sac", "--env", "Pendulum-v1")
 DQN = ("train", "dqn", "--env", "CartPole-v1")
@@ -90,8 +94,13 @@ CASES = {
     ),
     "counts of numbers of any size": ((*TRAIN, "exploration.bonus:table-counts"), "Take Counts, which hashes them"),
     "resume nothing": (("resume", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
+    "resume a name that no file can have": (("resume", "x" * 300), "cannot be looked at"),
     "evaluate nothing": (("evaluate", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "evaluate no episodes": (("evaluate", "nowhere", "--episodes", "0"), "Use 1 or more."),
+    "evaluate from a negative seed": (("evaluate", "nowhere", "--seed", "-1"), "--seed is -1, but seeds begin at 0."),
+    "two modules": (("train", "sac", "--env", "a:b:c"), "No environment is called 'a:b:c'."),
+    "no module before the colon": (("entropy", "--env", ":Pendulum-v1"), "Did you mean Pendulum-v1"),
+    "a relative module": (("train", "sac", "--env", ".:x-v0"), "No environment is called '.:x-v0'."),
     "report nothing": (("report", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "landscape of nothing": (("landscape", "nowhere"), "nowhere does not exist. Pass the folder of a run"),
     "a state in words": (("landscape", "nowhere", "--state", "upright"), "numbers with commas between"),
@@ -173,6 +182,60 @@ def test_a_manifest_that_cannot_be_read(command, content, message, capsys, empty
     assert message in refused(capsys, *command, "run")
     assert manifest.read_text() == content
     assert list(empty_folder.rglob("*")) == [manifest.parent, manifest]
+
+
+def test_an_environment_that_was_no_id_is_not_taken_for_a_gymnasium_environment_of_its_name(capsys, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum", "by_id": False, "backend": "jax", "num_envs": 1})
+    for command in ("resume", "evaluate"):
+        error = refused(capsys, command, str(path))
+        assert "its environment was no id but Pendulum" in error
+        assert f"entropax.resume({str(path)!r}, environment=...)" in error
+
+
+def test_a_manifest_whose_parts_have_changed_places(capsys, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "backend": "gymnasium", "num_envs": 1})
+    content = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**content, "algorithm": content["training"]}))
+    assert "a Training in the place of a AbstractAlgorithm" in refused(capsys, "resume", str(path))
+
+
+@pytest.mark.parametrize(
+    ("by_id", "way"),
+    [(True, "entropax resume 'my runs/a'"), (False, "entropax.resume('my runs/a', environment=...), in Python")],
+)
+def test_the_way_on_can_be_typed_as_it_stands(by_id, way, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "by_id": by_id, "backend": "gymnasium", "num_envs": 1})
+    assert way_on(Run(Path("my runs/a"), load(path).manifest)).startswith(way)
+
+
+def test_a_run_without_a_policy_cannot_be_exported_and_says_how_to_have_one(capsys, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "by_id": True, "backend": "gymnasium", "num_envs": 1})
+    error = refused(capsys, "export", str(path), "a.safetensors")
+    assert "the run ended before its first checkpoint" in error
+    assert "--checkpoint-every lower" in error
+
+
+def test_a_page_for_a_folder_that_is_not_there_names_the_folder(capsys, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "backend": "gymnasium", "num_envs": 1})
+    with pytest.raises(SystemExit) as stop:
+        main(("report", str(path), "--output", "nowhere/page.html"))
+    assert stop.value.code == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+def made_run(root, environment):
+    """A run that has not written anything but its manifest."""
+    algorithm = SAC(torso=Dense((8,)), batch_size=8)
+    spec = Spec(3, Bounds((-2.0,), (2.0,)))
+    made = new_manifest(
+        algorithm=to_config(algorithm),
+        environment=environment,
+        training=to_config(Training()),
+        seeds=(0,),
+        spec=spec_to_json(spec),
+        baselines={},
+    )
+    return create_run(root, "sac", made)
 
 
 def test_a_root_that_is_a_file(capsys, empty_folder):

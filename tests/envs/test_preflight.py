@@ -8,6 +8,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Te
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments, adapt
 from entropax.envs.preflight import preflight
 from entropax.errors import EntropaxError
+from entropax.types import Bounds
 
 SMALL = Box(-1, 1, (2,), np.float32)
 
@@ -49,7 +50,10 @@ REFUSED = {
     "switches": (Scripted(action_space=MultiBinary(3)), r"MultiBinary.*a MultiDiscrete.*ActionWrapper"),
     "integer action": (Scripted(action_space=Box(0, 5, (2,), np.int32)), r"Box of int32.*Declare a float"),
     "empty action": (Scripted(action_space=Box(-1, 1, (0,))), r"action space is empty \(shape \(0,\)\)"),
-    "unbounded action": (Scripted(action_space=Box(-np.inf, np.inf, (2,))), r"not finite.*infinite box.*RescaleAction"),
+    "unbounded action": (
+        Scripted(action_space=Box(-np.inf, np.inf, (2,))),
+        r"not finite.*infinite box.*TransformAction",
+    ),
     "half-bounded action": (Scripted(action_space=box([0, -1], [np.inf, 1])), r"not finite"),
     "flat action": (Scripted(action_space=box([0, 1], [1, 1])), r"low bound is not below.*Remove"),
     "text observation": (Scripted(observation_space=Text(3)), r"Text.*MLPs.*FlattenObservation"),
@@ -111,3 +115,17 @@ def test_sound_environments_pass_in_silence():
     assert preflight(Scripted(action_space=MultiDiscrete([16, 16, 16], start=[0, -3, 5]))) == []
     for id in ("Pendulum-v1", "MountainCarContinuous-v0", "CartPole-v1"):
         assert preflight(gymnasium.make(id)) == []
+
+
+@pytest.mark.parametrize("id", ["FrozenLake-v1", "Blackjack-v1"])
+def test_the_remedy_for_observations_that_are_no_box_of_floats_works(id):
+    with pytest.raises(EntropaxError, match=r"DtypeObservation\(FlattenObservation\(env\), numpy\.float32\)"):
+        adapt(gymnasium.make(id))
+    flat = gymnasium.wrappers.DtypeObservation(gymnasium.wrappers.FlattenObservation(gymnasium.make(id)), np.float32)
+    assert adapt(flat).warnings == ()
+
+
+def test_the_remedy_for_bounds_that_are_not_finite_works():
+    env = Scripted(action_space=Box(-np.inf, np.inf, (2,), np.float32))
+    bounded = gymnasium.wrappers.TransformAction(env, lambda action: action, Box(-2, 2, (2,), np.float32))
+    assert adapt(bounded).spec.action == Bounds((-2.0, -2.0), (2.0, 2.0))

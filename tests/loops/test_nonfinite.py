@@ -10,7 +10,7 @@ import pytest
 from entropax import EntropaxError, fit
 from entropax.loops.driver import NonFiniteError, culprits
 from entropax.loops.update import BROKEN, CULPRITS, STEP_CULPRITS
-from entropax.runs import read_checkpoint_meta, read_metrics
+from entropax.runs import has_checkpoint, read_checkpoint_meta, read_metrics
 
 
 class BreaksOnce(gymnasium.Env[np.ndarray, np.ndarray]):
@@ -53,7 +53,15 @@ def test_stop_ends_the_run_names_the_culprit_and_keeps_a_whole_checkpoint(small,
     (path,) = tmp_path.iterdir()
     events = [event.name for event in read_metrics(path).events]
     assert events[-1] == "nonfinite"
-    assert read_checkpoint_meta(path)[1] == 50
+    assert read_checkpoint_meta(path)[1] == 100
+    assert "The last checkpoint is whole" in str(error.value)
+
+
+def test_a_stop_before_the_first_checkpoint_names_none(small, short, tmp_path):
+    late = dataclasses.replace(short, checkpoint_every=1_000)
+    with pytest.raises(NonFiniteError, match="No checkpoint was written before it: set checkpoint_every below 150"):
+        fit(small, breaks_once, late, root=tmp_path, progress=False)
+    assert not has_checkpoint(*tmp_path.iterdir())
 
 
 def test_skip_goes_on_without_the_step(small, short, tmp_path):
@@ -75,7 +83,7 @@ def test_skip_goes_on_without_the_step(small, short, tmp_path):
 
 def test_culprits_are_named_in_the_order_of_an_update_with_counts_by_seed():
     sums = {f"{BROKEN}{name}": np.zeros(3, np.float32) for name in (*STEP_CULPRITS, *CULPRITS[1:])}
-    assert culprits(sums) == ""
+    assert culprits(sums, (5, 6, 9)) == ""
     sums[f"{BROKEN}train/actor_loss"][1] = 4
     sums[f"{BROKEN}reward in the batch"][[0, 2]] = 1, 7
-    assert culprits(sums) == "reward in the batch (seed 0: 1, seed 2: 7), train/actor_loss (seed 1: 4)"
+    assert culprits(sums, (5, 6, 9)) == "reward in the batch (seed 5: 1, seed 9: 7), train/actor_loss (seed 6: 4)"

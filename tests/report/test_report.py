@@ -161,6 +161,14 @@ def test_an_old_page_survives_a_failed_one(tmp_path):
     assert [file.name for file in path.glob(".report*")] == []
 
 
+def test_a_log_of_other_seeds_than_the_manifest_s_is_refused(tmp_path):
+    path = write_run(tmp_path / "one", "healthy")
+    manifest = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**manifest, "seeds": [*manifest["seeds"], 99]}))
+    with pytest.raises(EntropaxError, match=rf"seeds, but run\.json has {len(manifest['seeds']) + 1}"):
+        read_run(path)
+
+
 def test_no_run_is_an_error():
     with pytest.raises(EntropaxError, match="at least one run"):
         write_report([], command=COMMAND)
@@ -200,3 +208,8 @@ def test_rows_leave_gaps_out():
 def test_heat_cells_meet():
     rows = heat_rows(Series(np.array([10, 20, 40]), np.ones((3, 2, 2))), 80)
     assert [(row["s"], row["e"]) for row in rows if row["d"] == 0] == [(0, 10), (10, 20), (20, 40)]
+
+
+def test_heat_begins_no_earlier_than_the_run():
+    rows = heat_rows(Series(np.array([100, 1000, 2000]), np.ones((3, 2, 2))), 80)
+    assert [(row["s"], row["e"]) for row in rows if row["d"] == 0] == [(0, 100), (100, 1000), (1000, 2000)]

@@ -107,6 +107,12 @@ def test_a_folder_that_is_no_run(tmp_path):
         (lambda text: text.replace('"schema": 1', '"schema": 2'), r"schema 2.*Upgrade"),
         (lambda text: text.replace('"seeds"', '"sedes"'), r"unknown entries \['sedes', 'seeds'\]"),
         (lambda text: text.replace('"seeds": [', '"seeds": ["x", '), r"seeds.*whole numbers"),
+        (lambda text: "[" * 100_000, "not valid JSON"),
+        (
+            lambda text: json.dumps({**json.loads(text), "environment": "Pendulum-v1"}),
+            r"environment cannot be 'Pendulum",
+        ),
+        (lambda text: json.dumps({**json.loads(text), "command": 3}), r"command cannot be 3\. Restore"),
     ],
 )
 def test_a_damaged_manifest(tmp_path, edit, message):

@@ -77,6 +77,19 @@ def test_the_last_row_of_a_step_wins_and_rows_are_sorted(tmp_path):
     assert values[:, 0].tolist() == [10, 15.5, 20.5, 30]
 
 
+def test_what_is_written_later_of_a_step_joins_its_row(tmp_path):
+    log = MetricsLog(tmp_path, seeds=(3,))
+    log.metrics(10, 1.0, {"a": [1.0], "b": [1.0]})
+    log.metrics(10, 2.0, {"b": [2.0], "eval/mean_reward": [3.0]})
+    log.close()
+    (row,) = read_metrics(tmp_path).rows
+    assert {name: value.tolist() for name, value in row.values.items()} == {
+        "a": [1.0],
+        "b": [2.0],
+        "eval/mean_reward": [3.0],
+    }
+
+
 @pytest.mark.parametrize("cut", [1, 2, 20, 60])
 def test_a_torn_last_line_is_ignored_and_mended_on_reopening(tmp_path, cut):
     write(tmp_path, [10, 20])
@@ -186,6 +199,9 @@ def test_a_value_without_its_seed_axis_is_refused(tmp_path, value):
         ('{"schema": 1, "kind": "other", "step": 1}', "line 2 is no metrics row"),
         ('{"schema": 1, "kind": "metrics", "step": 1, "seconds": 0.0, "values": [1]}', "step 1 is malformed"),
         ('{"schema": 1, "kind": "event", "step": 1, "seconds": 0.0, "name": "x"}', "step 1 is malformed"),
+        ('{"schema": 1, "kind": "event", "step": 1, "seconds": 0, "name": 3, "message": "x"}', "3 is no text"),
+        ('{"schema": 1, "kind": "event", "step": 1, "seconds": NaN, "name": "x", "message": "x"}', "nan is not finite"),
+        ('{"schema": 1, "kind": "metrics", "step": 1, "seconds": 0.0, "values": {"a": 1.0}}', "1.0 is no list by seed"),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path, line, message):

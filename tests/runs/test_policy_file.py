@@ -136,3 +136,13 @@ def test_a_description_that_is_not_json_is_refused(tmp_path):
     with pytest.raises(EntropaxError, match="is not JSON"):
         export_policy(tmp_path / "policy.safetensors", {"x": jnp.ones(1)}, {"loss": float("inf")})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_header_that_names_a_type_numpy_lacks_is_refused(tmp_path):
+    about = json.dumps({"schema": 1, "description": {}, "leaves": {}})
+    header = {"__metadata__": {"entropax": about}, "a": {"dtype": "F8_E4M3", "shape": [2], "data_offsets": [0, 2]}}
+    text = json.dumps(header).encode()
+    path = tmp_path / "policy.safetensors"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + b"\0\0")
+    with pytest.raises(EntropaxError, match="no readable policy file"):
+        read_policy_description(path)
