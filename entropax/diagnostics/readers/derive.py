@@ -67,7 +67,8 @@ def derive(columns: Mapping[str, Column], library: Library, known: Known) -> Der
         notes.append("train/q_mean is minus the actor's loss: Q plus the entropy bonus of one step.")
     if learned and "train/n_updates" in found:
         steps, alpha, updates = common(found["train/ent_coef"], found["train/n_updates"])
-        rise = np.diff(np.log(np.maximum(alpha, 1e-300))) / np.maximum(np.diff(updates), 1)
+        since = np.diff(updates)  # 0 between two calls of train, negative where a run began anew
+        rise = np.diff(np.log(np.maximum(alpha, 1e-300))) / np.where(since > 0, since, np.nan)
         _add(found, "train/ent_coef_step", steps[1:], rise)
     if all(name in found for name in ("train/ent_coef", "entropy/nats", "train/q_mean")):
         steps, alpha, nats, q = common(found["train/ent_coef"], found["entropy/nats"], found["train/q_mean"])

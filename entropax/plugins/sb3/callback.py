@@ -173,8 +173,8 @@ class EntropyCallback(BaseCallback):
             widest=self._reader.widest,
             sigma_of=self._reader.sigma_of,
         )
-        steps = max(self.alpha.updates(self._reader) - self._row_updates, 1)
-        moved = math.log(alpha / self._row_alpha) / steps if min(alpha, self._row_alpha) > 0 else math.nan
+        steps = self.alpha.updates(self._reader) - self._row_updates
+        moved = math.log(alpha / self._row_alpha) / steps if steps and min(alpha, self._row_alpha) > 0 else math.nan
         share = share_of_soft_value(alpha * float(found["entropy/nats"]), q)
         more = {"train/ent_coef": alpha, "train/ent_coef_step": moved, "train/q_mean": q}
         values = {**found, **more, "entropy/share_of_soft_value": share}
