@@ -14,7 +14,7 @@ class Knob(Enum):
     ALPHA_MINIMUM = "lower bound of alpha"
     ALPHA_MAXIMUM = "upper bound of alpha"
     NO_CLAMP = "no bounds of alpha"
-    TARGET = "target entropy, nats per action dimension"
+    TARGET = "target entropy, nats per action dimension; of categories, a share of log n"
     CRITIC_RATE = "learning rate of the critics"
     POLYAK = "Polyak factor of the target critics"
     EVALUATE = "evaluation under the policy's mode"
@@ -78,11 +78,26 @@ OF_CATEGORIES = Dialect(
     "Entropax",
     {
         **ENTROPAX.settings,
-        Knob.TARGET: f"{_DUAL} algorithm.temperature.target-entropy:nats "
-        "--algorithm.temperature.target-entropy.nats {}",
+        Knob.TARGET: f"{_DUAL} algorithm.temperature.target-entropy:fraction-of-uniform "
+        "--algorithm.temperature.target-entropy.fraction {}",
     },
 )
-"""For SAC of discrete actions."""
+"""For SAC of discrete actions, whose target is a share of log n."""
+
+META_SAC = Dialect(
+    "Entropax",
+    {
+        **AROUND_SAC.settings,
+        Knob.ALPHA_RATE: "--algorithm.learning-rate {}",
+        Knob.INITIAL_ALPHA: AROUND_SAC.settings[Knob.FIXED_ALPHA],
+        Knob.FIXED_ALPHA: f"train sac {ENTROPAX.settings[Knob.FIXED_ALPHA]} (Meta-SAC always moves alpha)",
+        Knob.ALPHA_MINIMUM: "algorithm.band:clamp --algorithm.band.minimum {}",
+        Knob.ALPHA_MAXIMUM: "algorithm.band:clamp --algorithm.band.maximum {}",
+        Knob.NO_CLAMP: "algorithm.band:unclamped",
+        Knob.TARGET: f"train sac {ENTROPAX.settings[Knob.TARGET]} (Meta-SAC has no target)",
+    },
+)
+"""For Meta-SAC, which is its own law of alpha and refuses another."""
 
 _SHARED: dict[Knob | TokenKnob, str] = {
     knob: ENTROPAX.settings[knob] for knob in (Knob.CRITIC_RATE, Knob.POLYAK, Knob.EVALUATE, Knob.MORE_STEPS)
@@ -131,7 +146,7 @@ ON_POLICY = Dialect(
         Knob.ALPHA_MINIMUM: "--algorithm.entropy-coefficient {}, which nothing moves",
         Knob.ALPHA_MAXIMUM: "--algorithm.entropy-coefficient {}, which nothing moves",
         Knob.NO_CLAMP: "nothing: the entropy's weight has no bounds",
-        Knob.TARGET: "train sac, whose law steers to a target ({}); PPO and A2C have none",
+        Knob.TARGET: "train sac or discrete-sac, whose laws steer to a target ({}); PPO and A2C have none",
         Knob.CRITIC_RATE: "--algorithm.learning-rate {} (it is the actor's too)",
         Knob.POLYAK: "nothing: there are no target critics",
         Knob.EVALUATE: "--evaluate-every {}",
@@ -157,6 +172,41 @@ SB3 = Dialect(
     },
 )
 
+_SB3_CRITICS_OF_PPO: dict[Knob | TokenKnob, str] = {
+    Knob.CRITIC_RATE: "learning_rate={} (it is the actor's too)",
+    Knob.POLYAK: "nothing: there are no target critics",
+}
+
+SB3_ON_POLICY = Dialect(
+    SB3.name,
+    {
+        **SB3.settings,
+        **_SB3_CRITICS_OF_PPO,
+        Knob.ALPHA_RATE: "LawAlpha(Dual(learning_rate={})) of entropax.plugins.sb3: no law of its own moves ent_coef",
+        Knob.INITIAL_ALPHA: "ent_coef={}",
+        Knob.ALPHA_MINIMUM: "ent_coef={}, which nothing moves",
+        Knob.ALPHA_MAXIMUM: "ent_coef={}, which nothing moves",
+        Knob.TARGET: "LawAlpha(Dual(target_entropy=PerDimension({}))) of entropax.plugins.sb3: no target of its own",
+    },
+)
+"""For PPO and A2C, whose ent_coef stays."""
+
+_OF_A_LAW: dict[Knob | TokenKnob, str] = {
+    Knob.ALPHA_RATE: "LawAlpha(Dual(learning_rate={}))",
+    Knob.INITIAL_ALPHA: "LawAlpha(Dual(initial_alpha={}))",
+    Knob.FIXED_ALPHA: "LawAlpha(Fixed({}))",
+    Knob.ALPHA_MINIMUM: "LawAlpha(Dual(band=Clamp(minimum={})))",
+    Knob.ALPHA_MAXIMUM: "LawAlpha(Dual(band=Clamp(maximum={})))",
+    Knob.NO_CLAMP: "LawAlpha(Dual(band=Unclamped()))",
+    Knob.TARGET: "LawAlpha(Dual(target_entropy=PerDimension({})))",
+}
+
+SB3_STEERED = Dialect(SB3.name, {**SB3.settings, **_OF_A_LAW})
+"""For SAC whose ent_coef a law of ours sets: what the model was made with has no effect on it."""
+
+SB3_ON_POLICY_STEERED = Dialect(SB3.name, {**SB3_STEERED.settings, **_SB3_CRITICS_OF_PPO})
+"""For PPO, likewise."""
+
 CLEANRL = Dialect(
     "CleanRL",
     {
@@ -173,6 +223,24 @@ CLEANRL = Dialect(
         Knob.MORE_STEPS: "--total-timesteps {}",
     },
 )
+
+CLEANRL_ON_POLICY = Dialect(
+    CLEANRL.name,
+    {
+        Knob.ALPHA_RATE: "nothing: no law moves --ent-coef here",
+        Knob.INITIAL_ALPHA: "--ent-coef {}",
+        Knob.FIXED_ALPHA: "--ent-coef {}",
+        Knob.ALPHA_MINIMUM: "--ent-coef {}, which nothing moves",
+        Knob.ALPHA_MAXIMUM: "--ent-coef {}, which nothing moves",
+        Knob.NO_CLAMP: "nothing: --ent-coef has no bounds",
+        Knob.TARGET: "sac_continuous_action.py, which steers to a target ({} * n); PPO has none",
+        Knob.CRITIC_RATE: "--learning-rate {} (it is the actor's too)",
+        Knob.POLYAK: "nothing: there are no target critics",
+        Knob.EVALUATE: CLEANRL.settings[Knob.EVALUATE],
+        Knob.MORE_STEPS: CLEANRL.settings[Knob.MORE_STEPS],
+    },
+)
+"""For PPO, whose --ent-coef stays."""
 
 BRAX = Dialect(
     "Brax",

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from entropax.diagnostics.dialects import Knob, TokenKnob
-from entropax.diagnostics.window import Facts, Series, in_last_quarter, per_seed
+from entropax.diagnostics.window import Facts, Series, in_last_quarter, number, per_seed
+
+USUAL_BONUS = "0.01"
+"""Weight of the entropy bonus that A2C, PPO on Atari and Brax's PPO take."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,15 @@ class OneSeed:
     def say(self, knob: Knob | TokenKnob, value: str = "") -> str:
         """A setting in the words of the library that made the run."""
         return self.facts.dialect.say(knob, value)
+
+    def target(self, nats: str, share: str) -> str:
+        """A target entropy in those words: nats per action dimension; of categories, this share of log n instead."""
+        return self.say(Knob.TARGET, share if self.facts.categories else nats)
+
+    def larger_alpha(self) -> str:
+        """Ten times the late alpha, as a number; the usual bonus of on-policy methods where there is no alpha."""
+        alpha = self.late("train/ent_coef")
+        return number(10 * alpha) if alpha > 0 else USUAL_BONUS
 
 
 def holds_since(steps: np.ndarray, mask: np.ndarray) -> int | None:

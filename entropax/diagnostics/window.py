@@ -37,6 +37,8 @@ class Facts:
     """Learning rate of the temperature law on log alpha, the most that Adam moves it by in one update."""
     alpha_band: tuple[float, float] = (math.nan, math.nan)
     """Bounds that the temperature law keeps alpha in."""
+    categories: bool = False
+    """Whether the actions are known to be a finite set, so that a target entropy is said as a share of log n."""
     spread_learned: bool = True
     """False where a setting fixes how widely the policy draws, as TD3's exploration noise does: it is not learned, so
     nothing that becomes of its entropy is a fault."""

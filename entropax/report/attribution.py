@@ -48,12 +48,11 @@ NAMES = {part: words.name for part, words in _WORDS.items()}
 
 def sentence(change: Change) -> str:
     """Which part is the largest, in plain words."""
-    part = change.by_size()[0]
-    size = change.parts[part].resolved
-    if not size:
+    known = [part for part in change.by_size() if change.parts[part].resolved]
+    if not known:
         return "No part is larger than twice its standard error."
-    words = _WORDS[part]
-    return f"The largest part is {words.name}: {words.rose if size > 0 else words.fell}."
+    words, among = _WORDS[known[0]], "" if known[0] is change.by_size()[0] else " that exceeds twice its standard error"
+    return f"The largest part{among} is {words.name}: {words.rose if change.parts[known[0]].value > 0 else words.fell}."
 
 
 def lines(attribution: RunAttribution, pieces: Sequence[RunAttribution]) -> list[str]:
@@ -79,7 +78,8 @@ def _largest(pieces: Sequence[RunAttribution]) -> list[str]:
     change = max((piece.change() for piece in pieces), key=lambda one: abs(one.whole.resolved))
     if not change.whole.resolved:
         return []
-    (first, last), name = change.steps, NAMES[change.by_size()[0]]
+    (first, last), whole = change.steps, change.whole.value
+    name = next(NAMES[part] for part in change.by_size() if change.parts[part].value * whole > 0)
     return [f"It moved the most in steps {first} to {last}: {_said(change.whole)}, above all by {name}."]
 
 

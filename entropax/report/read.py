@@ -13,9 +13,13 @@ from entropax.diagnostics.dialects import (
     DETERMINISTIC,
     ENTROPAX,
     GREEDY,
+    META_SAC,
     OF_CATEGORIES,
     ON_POLICY,
     SB3,
+    SB3_ON_POLICY,
+    SB3_ON_POLICY_STEERED,
+    SB3_STEERED,
     SOFT_Q,
     Dialect,
 )
@@ -28,6 +32,8 @@ from entropax.runs import MetricsTable, RunEvent, RunManifest, read_manifest, re
 
 _BASELINES = {"return_of_zero_action": "zero action", "return_of_uniform_policy": "uniform policy"}
 """What a manifest may hold of policies that need no training, and what a finding calls them."""
+_THEIRS = "stable_baselines3."
+"""What the types begin with that the plug-in for Stable-Baselines3 writes for what is not ours."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,7 @@ def _facts(manifest: RunManifest) -> Facts:
     return Facts(
         seeds=manifest.seeds,
         action_dimensions=len(action["low"]) if continuous else 1,
+        categories=not continuous,
         entropy_maximum=manifest.baselines.get("entropy_maximum_per_dimension", widest),
         temperature_rate=_float(law.get("learning_rate")),
         alpha_band=_band(law),
@@ -119,8 +126,10 @@ def _task_length(environment: Any) -> int | float:
 
 def _dialect(algorithm: Mapping[str, Any], continuous: bool) -> Dialect:
     """How to say a remedy to whoever made the run."""
-    if str(algorithm.get("type")).startswith("stable_baselines3."):
-        return SB3
+    if str(algorithm.get("type")).startswith(_THEIRS):
+        return _dialect_of_the_plug_in(algorithm)
+    if algorithm.get("type") == "MetaSAC":
+        return META_SAC
     if "entropy_coefficient" in algorithm:
         return ON_POLICY
     if _noise_is_set(algorithm):
@@ -130,6 +139,15 @@ def _dialect(algorithm: Mapping[str, Any], continuous: bool) -> Dialect:
     if not continuous:
         return OF_CATEGORIES
     return AROUND_SAC if "sac" in algorithm else ENTROPAX
+
+
+def _dialect_of_the_plug_in(algorithm: Mapping[str, Any]) -> Dialect:
+    """Stable-Baselines3's settings, or those of the law of ours that sets its ent_coef."""
+    law = algorithm.get("temperature", {})
+    steered = not str(law.get("type")).startswith(_THEIRS)
+    if algorithm["type"] == f"{_THEIRS}PPO":
+        return SB3_ON_POLICY_STEERED if steered else SB3_ON_POLICY
+    return SB3_STEERED if steered else SB3
 
 
 def _noise_is_set(algorithm: Mapping[str, Any]) -> bool:

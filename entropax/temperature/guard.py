@@ -18,6 +18,13 @@ _LEAST_CHANGES = 5
 _LEAST_SHARE = 0.05
 """Share of the run after which a mean return that has never changed is taken for a constant, whose first change counts
 at once: the first reward of a sparse task."""
+_ROUNDING = 1e-6
+"""Share of its size by which rounding may move the mean of equal returns: a few units in the last place of float32."""
+
+
+def _apart(value: Float[Array, ""], other: Float[Array, ""]) -> Float[Array, ""]:
+    """The distance of two mean returns beyond rounding, 0 or more."""
+    return jnp.maximum(jnp.abs(value - other) - _ROUNDING * jnp.abs(other), 0.0)
 
 
 class Returns(eqx.Module):
@@ -31,14 +38,14 @@ class Returns(eqx.Module):
     def seen(self, mean_return: Float[Array, ""]) -> "Returns":
         """With one more value of the recent mean return, NaN for none yet; it changes when an episode ends."""
         first = jnp.isnan(self.latest)
-        changed = ~first & (mean_return != self.latest)
+        changed = ~first & (_apart(mean_return, self.latest) > 0)
         changes = self.changes + changed
         change = jnp.where(changed, mean_return - self.latest, 0.0)
         # The first value counts as one of the mean's, but is no change.
         reference = jnp.where(first, mean_return, self.reference)
         reference = reference + jnp.where(changed, (mean_return - reference) / (changes + 1), 0.0)
         square_change = self.square_change + changed * (change**2 - self.square_change) / jnp.maximum(changes, 1)
-        return Returns(changes, mean_return, reference, square_change)
+        return Returns(changes, jnp.where(first | changed, mean_return, self.latest), reference, square_change)
 
     def moved(
         self, mean_return: Float[Array, ""], share: Float[Array, ""], significance: Float[Array, ""] | float
@@ -46,7 +53,7 @@ class Returns(eqx.Module):
         """Whether a new value is so many standard deviations of the earlier ones from their mean, up or down."""
         constant = (self.changes == 0) & (share >= _LEAST_SHARE)
         noise = significance * _MEAN_TO_CHANGE * jnp.sqrt(self.square_change)
-        return ((self.changes >= _LEAST_CHANGES) | constant) & (jnp.abs(mean_return - self.reference) > noise)
+        return ((self.changes >= _LEAST_CHANGES) | constant) & (_apart(mean_return, self.reference) > noise)
 
 
 class GuardState(eqx.Module):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import sys
 
 import jax.numpy as jnp
 import numpy as np
@@ -40,7 +41,8 @@ def meaning(bounds: Bounds, nats_per_dimension: float) -> Meaning:
         sigma 0.090, torque scatters by 0.178
     """
     sigma = float(sigma_of_entropy(jnp.float32(nats_per_dimension)))
-    policy = TanhNormal(jnp.zeros(1), jnp.full(1, math.log(sigma), jnp.float32))
+    log_sigma = math.log(max(sigma, sys.float_info.min))  # sigma is 0 below -90 nats, where float32 ends
+    policy = TanhNormal(jnp.zeros(1), jnp.full(1, log_sigma, jnp.float32))
     return Meaning(
         nats=bounds.size * nats_per_dimension,
         nats_per_dimension=nats_per_dimension,

@@ -25,7 +25,17 @@ from entropax import (
     fit,
 )
 from entropax.cli import commands, main
-from entropax.diagnostics.dialects import AROUND_SAC, ENTROPAX, ON_POLICY, Knob
+from entropax.diagnostics.dialects import (
+    AROUND_SAC,
+    ENTROPAX,
+    META_SAC,
+    ON_POLICY,
+    SB3,
+    SB3_ON_POLICY,
+    SB3_ON_POLICY_STEERED,
+    SB3_STEERED,
+    Knob,
+)
 from entropax.report import read_run, write_report
 from entropax.runs import to_config
 from entropax.temperature import Clamp
@@ -177,6 +187,25 @@ def test_a_run_that_the_plug_in_logged_is_advised_in_stable_baselines3_s_setting
     assert "--algorithm" not in out
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "law", "dialect"),
+    [
+        ("SAC", "stable_baselines3.constant", SB3),
+        ("SAC", "PI", SB3_STEERED),
+        ("PPO", "stable_baselines3.constant", SB3_ON_POLICY),
+        ("PPO", "Dual", SB3_ON_POLICY_STEERED),
+    ],
+)
+def test_remedies_for_the_plug_in_s_runs_move_what_sets_alpha(tmp_path, algorithm, law, dialect):
+    theirs = {"type": f"stable_baselines3.{algorithm}", "discount": 0.99, "temperature": {"type": law}}
+    assert read_run(write_run(tmp_path / "run", -5.0, algorithm=theirs)).facts.dialect is dialect
+
+
+def test_meta_sac_is_advised_in_its_own_settings(tmp_path):
+    run = write_run(tmp_path / "run", -5.0, algorithm=to_config(MetaSAC()))
+    assert read_run(run).facts.dialect is META_SAC
+
+
 def test_an_environment_brings_its_dimensions_and_baselines(capsys):
     code, out, _ = ended(capsys, PENDULUM, "--env", "Pendulum-v1")
     assert code == 1
@@ -308,6 +337,27 @@ def test_every_remedy_of_ours_is_a_flag_that_train_takes(knob, algorithm, dialec
     monkeypatch.setattr(commands, "train", seen.append)
     value = "20000" if knob in (Knob.EVALUATE, Knob.MORE_STEPS) else "0.25"
     main(("train", algorithm, "--env", "Pendulum-v1", *dialect.say(knob, value).split()))
+    assert len(seen) == 1
+
+
+_OF_SAC_ALONE = (Knob.FIXED_ALPHA, Knob.TARGET)
+
+
+@pytest.mark.parametrize("knob", [knob for knob in Knob if knob not in _OF_SAC_ALONE], ids=lambda knob: knob.name)
+def test_every_remedy_for_meta_sac_is_a_flag_that_it_takes(knob, monkeypatch):
+    seen = []
+    monkeypatch.setattr(commands, "train", seen.append)
+    value = "20000" if knob in (Knob.EVALUATE, Knob.MORE_STEPS) else "0.25"
+    main(("train", "meta-sac", "--env", "Pendulum-v1", *META_SAC.say(knob, value).split()))
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize("knob", _OF_SAC_ALONE, ids=lambda knob: knob.name)
+def test_what_meta_sac_lacks_is_a_command_that_has_it(knob, monkeypatch):
+    seen = []
+    monkeypatch.setattr(commands, "train", seen.append)
+    train, algorithm, *flags = META_SAC.say(knob, "0.25").partition(" (")[0].split()
+    main((train, algorithm, "--env", "Pendulum-v1", *flags))
     assert len(seen) == 1
 
 

@@ -74,6 +74,16 @@ def test_the_first_reward_after_none_makes_it_let_go_at_once():
     assert let_go(targets(RULE, recent_means(returns))) == pytest.approx(0.3, abs=0.012)
 
 
+def test_rounding_is_no_change_of_a_constant_return():
+    """A mean of equal returns may come to lie one unit in the last place beside them."""
+    late, early = (np.full(SHARES.shape, -200.1, np.float32) for _ in range(2))
+    late[60:] = np.nextafter(late[0], np.float32(0))
+    assert let_go(targets(RULE, late)) == pytest.approx(0.6, abs=0.01)
+    early[10:] = late[-1]
+    early[150:] += 0.1
+    assert let_go(targets(RULE, early)) == pytest.approx(0.3, abs=0.01)
+
+
 def test_it_never_takes_back_what_it_let_go():
     returns = np.random.default_rng(2).normal(0.0, 1.0, EPISODES) + 10 * np.sin(np.arange(EPISODES) / 5)
     steps = np.diff(np.asarray(targets(RULE, recent_means(returns))))

@@ -240,6 +240,8 @@ def test_checksums_are_those_of_the_format():
     crc = 0xE3069283
     masked = (((crc >> 15) | (crc << 17)) + 0xA282EAD8) & 0xFFFFFFFF
     assert _masked_crcs([b"", b"123456789"])[1] == masked
+    # Records of other lengths in one call change nothing, down to the empty one, whose CRC is 0.
+    assert _masked_crcs([b"x" * 15, b"123456789", b"ab", b""])[[1, 3]].tolist() == [masked, 0xA282EAD8]
 
 
 def event_file(folder):
@@ -318,6 +320,12 @@ def test_a_torn_last_line_and_short_lines_are_left_out_with_a_note(tmp_path):
     assert series.values[:, 0].tolist() == [0.5, math.inf, 0.1]
     assert [note for note in log.notes if "the last line has no end yet" in note]
     assert [note for note in log.notes if "1 of 5 lines" in note]
+
+
+def test_the_mark_that_spreadsheets_begin_a_file_with_is_no_part_of_a_name(tmp_path):
+    path = write_csv(tmp_path / "a.csv", ("global_step", "rollout/ep_rew_mean"), [(1, 2.0), (2, 3.0)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read(path).series["rollout/ep_rew_mean"].steps.tolist() == [1, 2]
 
 
 def test_a_mapping_names_scalars_and_the_step(tmp_path):

@@ -67,8 +67,8 @@ def test_sac_of_discrete_actions_is_steered_and_judged(tmp_path):
     assert dialect is OF_CATEGORIES
     flags = dialect.say(Knob.TARGET, "0.3").split()
     again, config = ran(tmp_path / "again", "discrete-sac", *flags)
-    assert config["temperature"]["target_entropy"] == {"type": "Nats", "nats": 0.3}
-    np.testing.assert_allclose(again.metrics.series("entropy/target")[1][-1], 0.3, rtol=1e-6)
+    assert config["temperature"]["target_entropy"] == {"type": "FractionOfUniform", "fraction": 0.3}
+    np.testing.assert_allclose(again.metrics.series("entropy/target")[1][-1], 0.3 * math.log(2), rtol=1e-6)
 
 
 def test_the_rule_acts_in_the_loop_on_a_jax_environment(loop, tmp_path):

@@ -81,6 +81,15 @@ def test_alpha_moves_before_every_training_phase_of_ppo(make_ppo, tmp_path):
     assert used == pytest.approx([2.0, 3.0, 4.0], rel=1e-6)
 
 
+def test_a_row_without_an_update_of_alpha_has_no_step_of_it(make_ppo, tmp_path):
+    callback = EntropyCallback(LawAlpha(Dual(learning_rate=0.1)), runs=tmp_path, log_every=32)
+    make_ppo().learn(512, callback)
+    moved = _series(callback, "train/ent_coef_step")
+    updated = np.isfinite(moved)
+    assert 0 < updated.sum() < len(moved) / 2
+    np.testing.assert_allclose(np.abs(moved[updated]), 0.1, rtol=0.1)
+
+
 def test_the_entropy_of_ppo_follows_a_law(make_ppo, tmp_path):
     def end(**law):
         law = Dual(learning_rate=1.0, initial_alpha=0.01, **law)

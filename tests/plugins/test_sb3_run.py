@@ -97,6 +97,32 @@ def test_their_own_law_is_logged_with_its_target(make_sac, tmp_path):
     np.testing.assert_allclose(run.metrics.series("train/ent_coef_step")[1].ravel()[1:], -3e-3, rtol=0.05)
 
 
+def test_a_second_call_of_learn_counts_its_own_updates(make_sac, tmp_path):
+    model = make_sac()
+    model.learn(200)
+    callback = EntropyCallback(runs=tmp_path, log_every=20)
+    model.learn(60, callback, reset_num_timesteps=False)
+    moved = entropax.load(callback.path).metrics.series("train/ent_coef_step")[1].ravel()
+    np.testing.assert_allclose(moved[0], -3e-3, rtol=0.1)
+
+
+def test_losses_stay_where_an_episode_ends_between_two_calls_of_train(make_sac, box, tmp_path):
+    """Stable-Baselines3 then has emptied its logger."""
+    callback = EntropyCallback(runs=tmp_path, log_every=5)
+    make_sac(box, "MultiInputPolicy", train_freq=40, gradient_steps=1).learn(200, callback, log_interval=1)
+    rows = entropax.load(callback.path).metrics.rows
+    assert len(rows) > 10
+    assert all(np.isfinite(row.values["train/critic_loss"]).all() for row in rows)
+
+
+def test_states_are_gathered_for_rows_alone(make_sac, tmp_path, monkeypatch):
+    gathered = []
+    observations = EntropyCallback._observations
+    monkeypatch.setattr(EntropyCallback, "_observations", lambda self: (gathered.append(1), observations(self))[1])
+    make_sac().learn(150, EntropyCallback(runs=tmp_path, log_every=25))
+    assert len(gathered) == 2
+
+
 def test_their_logger_gets_our_names(make_sac, tmp_path):
     model = make_sac()
     model.set_logger(configure(str(tmp_path / "theirs"), ["csv"]))

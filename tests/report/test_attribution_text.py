@@ -42,6 +42,19 @@ def test_nothing_is_named_within_two_standard_errors():
     assert sentence(made(error=0.3, alpha=(-0.4, -0.4)).change()) == "No part is larger than twice its standard error."
 
 
+def test_a_smaller_part_that_is_known_is_named_beside_a_larger_one_that_is_not():
+    change = made(alpha=(-0.2, -0.4), critic=(0.9, 0.9)).change()
+    change.parts[Part.CRITIC] = change.parts[Part.CRITIC]._replace(error=0.6)
+    assert sentence(change).startswith("The largest part that exceeds twice its standard error is alpha: alpha fell")
+
+
+def test_a_piece_is_said_to_have_moved_by_a_part_of_its_own_direction():
+    still = made(alpha=(0.01, 0.01))
+    against = made(states=(0.5, 0.5), saturation=(-0.4, -0.4), alpha=(-0.3, -0.3), steps=(200, 300))
+    (said,) = [one for one in lines(still, (still, against)) if "moved the most" in one]
+    assert said.endswith("above all by saturation.")
+
+
 def test_seeds_are_averaged_and_their_errors_with_them():
     part = made(alpha=(-0.2, -0.4)).change().parts[Part.ALPHA]
     assert part.value == pytest.approx(-0.3)

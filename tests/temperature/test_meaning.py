@@ -29,6 +29,12 @@ def test_the_widest_policy_has_all_that_is_feasible():
     assert meaning(UNEVEN, max_tanh_normal_entropy()).fraction_of_feasible == 1.0
 
 
+def test_a_target_beyond_what_float32_holds_is_a_point():
+    found = meaning(UNEVEN, -300.0)
+    assert (found.sigma, found.fraction_of_feasible) == (0.0, pytest.approx(0.0))
+    np.testing.assert_array_equal(found.action_std, 0.0)
+
+
 def test_cleanrl_measures_in_environment_units():
     """Its -d nats are of actions in [-2, 2] and [0, 1], whose log half-ranges are log 2 and -log 2."""
     assert published_targets(UNEVEN)["CleanRL"] == pytest.approx(-1.0)

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from entropax.diagnostics.window import in_last_quarter, mean_over_rows
+
 
 class Column(NamedTuple):
     """One scalar of one seed: rising steps `[t]` and values `[t]`; ±inf where what was logged was not finite."""
@@ -52,3 +54,8 @@ def common(*columns: Column) -> tuple[np.ndarray, ...]:
     for one in columns:
         steps = np.intersect1d(steps, one.steps[np.isfinite(one.values)])
     return steps, *(one.values[np.searchsorted(one.steps, steps)] for one in columns)
+
+
+def late_mean(one: Column) -> float:
+    """Mean over the last quarter of the steps; NaN where nothing there is finite."""
+    return float(mean_over_rows(one.values[in_last_quarter(one.steps)]))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from entropax.diagnostics.measures import share_of_soft_value
-from entropax.diagnostics.readers.columns import Column, common
+from entropax.diagnostics.readers.columns import Column, common, late_mean
 from entropax.diagnostics.readers.names import Library
 from entropax.diagnostics.window import Facts
 from entropax.distributions import max_tanh_normal_entropy, sigma_of_entropy
@@ -67,7 +67,8 @@ def derive(columns: Mapping[str, Column], library: Library, known: Known) -> Der
         notes.append("train/q_mean is minus the actor's loss: Q plus the entropy bonus of one step.")
     if learned and "train/n_updates" in found:
         steps, alpha, updates = common(found["train/ent_coef"], found["train/n_updates"])
-        rise = np.diff(np.log(np.maximum(alpha, 1e-300))) / np.maximum(np.diff(updates), 1)
+        since = np.diff(updates)  # 0 between two calls of train, negative where a run began anew
+        rise = np.diff(np.log(np.maximum(alpha, 1e-300))) / np.where(since > 0, since, np.nan)
         _add(found, "train/ent_coef_step", steps[1:], rise)
     if all(name in found for name in ("train/ent_coef", "entropy/nats", "train/q_mean")):
         steps, alpha, nats, q = common(found["train/ent_coef"], found["entropy/nats"], found["train/q_mean"])
@@ -184,13 +185,14 @@ def facts_of(
     if library.of_tokens:
         # The widest policy has log n nats of n tokens; the rules find n in a series of its own where it is known.
         return Facts(seeds, 1, math.nan, baselines=dict(known.baselines), dialect=library.dialect)
-    rates = [one["train/learning_rate"].values[-1] for one in logged if "train/learning_rate" in one]
-    squashed = any("train/ent_coef" in one for one in columns)
+    rates = [late_mean(one["train/learning_rate"]) for one in logged if "train/learning_rate" in one]
+    on_policy = any(not library.on_policy.isdisjoint(one) for one in logged)
+    squashed = not on_policy and any("train/ent_coef" in one for one in columns)
     return Facts(
         seeds=seeds,
         action_dimensions=known.action_dimensions,
         entropy_maximum=max_tanh_normal_entropy() if squashed else math.nan,
-        temperature_rate=float(rates[0]) if rates else math.nan,
+        temperature_rate=rates[0] if rates else math.nan,
         baselines=dict(known.baselines),
-        dialect=library.dialect,
+        dialect=library.on_policy_dialect if on_policy else library.dialect,
     )

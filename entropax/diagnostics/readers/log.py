@@ -167,14 +167,22 @@ def _translated(columns: Mapping[str, Column], library: Library, mapping: Mappin
     """
     found: dict[str, Column] = {}
     places = {name: place for place, name in enumerate(dict.fromkeys([*SHARED, *library.names]))}
-    first = sorted(columns, key=lambda name: (name not in mapping, places.get(library.bare(name), len(places))))
+
+    def rank(name: str) -> tuple[bool, bool, int]:
+        return name not in mapping, _base(name) not in OURS, places.get(library.bare(name), len(places))
+
+    first = sorted(columns, key=rank)
     for name in first:
         one, bare = columns[name], library.bare(name)
         ours, factor = (mapping[name], 1.0) if name in mapping else library.names.get(bare, (bare, 1.0))
-        base = re.sub(r"/\d+$", "", ours)
-        if (base in OURS or base in OF_TOKENS) and ours not in found:
+        if (_base(ours) in OURS or _base(ours) in OF_TOKENS) and ours not in found:
             found[ours] = Column(one.steps, factor * one.values)
     return found
+
+
+def _base(name: str) -> str:
+    """A name without the dimension at its end."""
+    return re.sub(r"/\d+$", "", name)
 
 
 def _nothing_known(sources: Sequence[Path], names: frozenset[str], notes: Sequence[str]) -> str:
@@ -249,7 +257,7 @@ def _stacked(series: dict[str, Series]) -> dict[str, Series]:
     """Puts `name/0`, `name/1`, … back together as one vector metric."""
     groups: dict[str, list[str]] = {}
     for name in series:
-        base = re.sub(r"/\d+$", "", name)
+        base = _base(name)
         if base != name:
             groups.setdefault(base, []).append(name)
     for base, parts in groups.items():

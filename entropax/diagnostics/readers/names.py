@@ -114,6 +114,12 @@ class Library:
     """What some of its loggers put before a name."""
     signature: frozenset[str] = frozenset()
     """Names of which it always logs at least one; empty where its other names are telling enough."""
+    marks: frozenset[str] = frozenset()
+    """Names that it logs and we do not: they tell its log with our callback's names in it from one of ours."""
+    on_policy: frozenset[str] = frozenset()
+    """Names of which PPO and A2C log one and SAC none."""
+    on_policy_dialect: Dialect = dialects.OTHER
+    """In which remedies are given where one of these is logged."""
 
     def bare(self, name: str) -> str:
         """A name without what a logger put before it, where that makes it a known one."""
@@ -139,17 +145,20 @@ SB3 = Library(
         "train/ent_coef_loss": ("train/ent_coef_loss", 1.0),
         "train/actor_loss": ("train/actor_loss", 1.0),
         "train/critic_loss": ("train/critic_loss", 1.0),
-        "train/value_loss": ("train/critic_loss", 0.5),
+        "train/value_loss": ("train/critic_loss", 1.0),
         "train/n_updates": ("train/n_updates", 1.0),
         "train/entropy_loss": ("entropy/nats", -1.0),
         "time/fps": ("time/fps", 1.0),
     },
     slack=slack_in_log_alpha,
     default_target=-1.0,
+    marks=frozenset({"time/total_timesteps", "time/time_elapsed", "train/learning_rate"}),
+    on_policy=frozenset({"train/entropy_loss"}),
+    on_policy_dialect=dialects.SB3_ON_POLICY,
 )
 """stable-baselines3 2.9.2 and sbx-rl 0.28.0: `logger.record` in sac.py, ppo.py, off_policy_algorithm.py and
 callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy;
-`train/value_loss` is its mean squared error, without the ½ of ours."""
+`train/value_loss` is its mean squared error, as our PPO's."""
 
 CLEANRL = Library(
     "CleanRL",
@@ -163,16 +172,19 @@ CLEANRL = Library(
         "losses/alpha_loss": ("train/ent_coef_loss", 1.0),
         "losses/actor_loss": ("train/actor_loss", 1.0),
         "losses/qf_loss": ("train/critic_loss", 1.0),
-        "losses/value_loss": ("train/critic_loss", 1.0),
+        "losses/value_loss": ("train/critic_loss", 2.0),
         "losses/qf1_values": ("train/q_mean", 1.0),
         "losses/entropy": ("entropy/nats", 1.0),
     },
     slack=slack_in_alpha,
     default_target=-1.0,
     environment_units=True,
+    on_policy=frozenset({"losses/entropy"}),
+    on_policy_dialect=dialects.CLEANRL_ON_POLICY,
 )
 """cleanrl/sac_continuous_action.py: the loss is −α (log π + H̄), and log π has the log of the action scale in it.
-`losses/qf_loss` is half the sum over two critics, as ours. `losses/entropy` and `losses/value_loss` are PPO's."""
+`losses/qf_loss` is half the sum over two critics, as ours. `losses/entropy` and `losses/value_loss` are PPO's,
+the latter half a mean squared error, which is whole in ours."""
 
 BRAX = Library(
     "Brax",
@@ -183,14 +195,15 @@ BRAX = Library(
         "training/alpha": ("train/ent_coef", 1.0),
         "training/alpha_loss": ("train/ent_coef_loss", 1.0),
         "training/actor_loss": ("train/actor_loss", 1.0),
-        "training/critic_loss": ("train/critic_loss", 1.0),
+        "training/critic_loss": ("train/critic_loss", 2.0),
         "training/sps": ("time/fps", 1.0),
     },
     slack=slack_in_alpha,
     default_target=-0.5,
 )
 """brax/training/agents/sac: `metrics` in train.py and losses.py. Its evaluation draws actions unless told otherwise
-(`deterministic_eval=False`), so it stands for the exploring return, not for the mode's."""
+(`deterministic_eval=False`), so it stands for the exploring return, not for the mode's. Its critic's loss is half a
+mean over two critics, ours half a sum."""
 
 TRL = Library(
     "TRL",
@@ -256,8 +269,8 @@ LIBRARIES = (SB3, CLEANRL, BRAX, TRL, VERL, TOKENS)
 
 
 def recognise(names: frozenset[str], mapping: Mapping[str, str]) -> Library:
-    """The library whose names a log has most of; our own where it logs entropy under our names."""
+    """The library whose names a log has most of; our own where entropy has our names and there are no other's marks."""
     if any(name.startswith("entropy/") for name in names - mapping.keys()):
-        return OWN
+        return next((library for library in LIBRARIES if library.marks & names), OWN)
     hits = [library.hits(names) for library in LIBRARIES]
     return LIBRARIES[hits.index(max(hits))] if max(hits) else OTHER

@@ -39,7 +39,7 @@ def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
         EntropaxError: the file cannot be read, or has no step column.
     """
     try:
-        text = path.read_text("utf-8", errors="replace")
+        text = path.read_text("utf-8-sig", errors="replace")  # spreadsheets put a mark before the first name
     except OSError as cause:
         raise EntropaxError(f"Cannot read {path}: {cause}. Pass a log that you may read.") from cause
     whole, _, torn = text.rpartition("\n")

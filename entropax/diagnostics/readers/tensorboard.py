@@ -82,14 +82,34 @@ def _crc_table() -> np.ndarray:
 _TABLE = _crc_table()
 
 
+def _all_set() -> np.ndarray:
+    """Four bytes that take the register from 0 to all bits set, with which a CRC begins: four steps back from there."""
+    register = 0xFFFFFFFF
+    for _ in range(4):
+        index = int(np.flatnonzero(register >> 24 == _TABLE >> 24)[0])
+        register = ((register ^ int(_TABLE[index])) << 8 | index) & 0xFFFFFFFF
+    return np.frombuffer(struct.pack("<I", register), np.uint8)
+
+
+_BEGIN = _all_set()
+
+
 def _masked_crcs(records: list[bytes]) -> np.ndarray:
-    """Masked CRC-32C of each record; records of one length go through the bytes together, as one array."""
+    """Masked CRC-32C of each record; those of about one length go through the bytes together, as one array.
+
+    A register of 0 stays 0 under bytes of 0, so shorter records are filled up in front.
+    """
     found = np.zeros(len(records), np.uint32)
-    lengths = np.array([len(record) for record in records], np.int64)
-    for length in np.unique(lengths):
-        chosen = np.flatnonzero(lengths == length)
-        rows = np.frombuffer(b"".join(records[index] for index in chosen), np.uint8).reshape(len(chosen), length)
-        crc = np.full(len(chosen), 0xFFFFFFFF, np.uint32)
+    sizes = np.array([len(record).bit_length() for record in records], np.int64)
+    for size in np.unique(sizes):
+        chosen = np.flatnonzero(sizes == size)
+        width = max(len(records[index]) for index in chosen) + 4
+        rows = np.zeros((len(chosen), width), np.uint8)
+        for row, index in zip(rows, chosen, strict=True):
+            start = width - len(records[index])
+            row[start - 4 : start] = _BEGIN
+            row[start:] = np.frombuffer(records[index], np.uint8)
+        crc = np.zeros(len(chosen), np.uint32)
         for byte in rows.T:
             crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
         crc = crc ^ np.uint32(0xFFFFFFFF)

@@ -7,7 +7,7 @@ import numpy as np
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import EARLY, Learning, climbs, learning, returns
-from entropax.diagnostics.one_seed import OneSeed
+from entropax.diagnostics.one_seed import USUAL_BONUS, OneSeed
 from entropax.diagnostics.rules.entropy import (
     LOW_FRACTION,
     NARROW,
@@ -89,13 +89,19 @@ def _causes(one: OneSeed) -> tuple[str, ...]:
 def _hold_alpha_up(one: OneSeed) -> tuple[str, ...]:
     """Hold alpha up: where it fell, from below; where it did not, with a larger one and a target to steer to."""
     _, alpha = log_alpha(one)
-    middle = math.exp(float(np.median(alpha))) if len(alpha) else 0.1
-    if not len(alpha) or alpha[-1] >= alpha.max() - 1:
-        return one.say(Knob.TARGET, "-1.0"), one.say(Knob.FIXED_ALPHA, number(10 * middle))
+    if not len(alpha):
+        return one.target("-1.0", "0.5"), one.say(Knob.FIXED_ALPHA, USUAL_BONUS)
+    middle = math.exp(float(np.median(alpha)))
+    if alpha[-1] >= alpha.max() - 1:
+        return one.target("-1.0", "0.5"), one.say(Knob.FIXED_ALPHA, number(10 * middle))
     rate = one.facts.temperature_rate
-    slower = one.say(Knob.ALPHA_RATE, number(rate / 10 if rate > 0 else 3e-5))
+    slower = (
+        one.say(Knob.ALPHA_RATE, number(rate / 10)) + ": alpha falls ten times slower than now"
+        if rate > 0
+        else one.say(Knob.ALPHA_RATE, "3e-5") + ": a tenth of the published rate"
+    )
     return (
-        slower + ": alpha falls ten times slower than now",
+        slower,
         one.say(Knob.ALPHA_MINIMUM, number(middle)) + ", the median alpha of this run",
     )
 
@@ -171,7 +177,9 @@ def mended(one: OneSeed) -> Evidence | None:
             "critics that preferred one action too strongly too early",
         ),
         (
-            one.say(Knob.INITIAL_ALPHA, number(one.late("train/ent_coef"))) + ", where alpha went",
+            one.say(Knob.INITIAL_ALPHA, number(one.late("train/ent_coef"))) + ", where alpha went"
+            if len(alpha)
+            else one.say(Knob.FIXED_ALPHA, USUAL_BONUS),
             "scale the rewards to about 1",
             one.say(Knob.MORE_STEPS, f"{2 * int(seen.steps[-1])}") + ": train longer",
         ),

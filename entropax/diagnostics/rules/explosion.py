@@ -40,17 +40,37 @@ def out_of_reach(one: OneSeed) -> Evidence | None:
             "alpha's factor from its lowest": fold,
         },
         "train/ent_coef",
-        f"The target of {number(seen.goal)} nats per dimension is above the {number(one.widest)} that the policy can "
-        f"have, so nothing ever stops alpha; it {'still rises' if rising else 'is at rest for now'}, "
-        f"{number(fold)}-fold from its lowest.",
+        f"The target of {number(seen.goal)} nats per dimension {_beyond(one, seen.goal)}, so nothing ever stops alpha"
+        f"{_whereabouts(rising, fold)}.",
         (
             "a target with the wrong sign, or one meant for another unit: log n of a finite set, or environment units",
             "a target close to the uniform policy's, which asks that the policy ignore the state",
         ),
-        (
-            one.say(Knob.TARGET, number(one.widest - 0.7)) + ", half the largest sigma",
-            one.say(Knob.TARGET, "-1.0") + ", the published one",
-        ),
+        _lower_targets(one),
+    )
+
+
+def _beyond(one: OneSeed, goal: float) -> str:
+    """How a target stands to the largest entropy."""
+    if goal > one.widest:
+        return f"is above the {number(one.widest)} that the policy can have"
+    return f"is so close to the {number(one.widest)} of the widest policy that only one blind to the state meets it"
+
+
+def _whereabouts(rising: bool, fold: float) -> str:
+    """What alpha does; nothing where it was not logged."""
+    if math.isnan(fold):
+        return ""
+    return f"; it {'still rises' if rising else 'is at rest for now'}, {number(fold)}-fold from its lowest"
+
+
+def _lower_targets(one: OneSeed) -> tuple[str, ...]:
+    """Targets that leave the policy something to decide."""
+    if one.facts.categories:
+        return (one.target("", "0.5") + ", half of log n",)
+    return (
+        one.say(Knob.TARGET, number(one.widest - 0.7)) + ", half the largest sigma",
+        one.say(Knob.TARGET, "-1.0") + ", the published one",
     )
 
 
@@ -77,10 +97,7 @@ def near_uniform(one: OneSeed) -> Evidence | None:
             "a target given as a share of the largest entropy, such as 0.98 log n of a finite set",
             "a target in another unit: nats of the environment's own box, or of another library's",
         ),
-        (
-            one.say(Knob.TARGET, number(one.widest - 0.7)) + ", half the largest sigma",
-            one.say(Knob.TARGET, "-1.0") + ", the published one",
-        ),
+        _lower_targets(one),
     )
 
 
@@ -114,7 +131,7 @@ def runaway_alpha(one: OneSeed) -> Evidence | None:
             "rewards so large that alpha has to be huge to matter",
         ),
         (
-            one.say(Knob.TARGET, "-1.0") + " or lower",
+            one.target("-1.0", "0.5") + " or lower",
             one.say(Knob.ALPHA_MAXIMUM, "1.0"),
             "scale the rewards to about 1",
         ),

@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import ERRORS, LEAST_GAIN, late_mean, learning
 from entropax.diagnostics.one_seed import OneSeed
@@ -87,19 +86,22 @@ def noise_costs(one: OneSeed) -> Evidence | None:
         return None
     mode, sampled, _, start = found
     decided = ". The policy is nearly uniform: what it knows shows in its mode alone" if uniform else ""
-    share = 100 * (mode - sampled) / max(mode - start, 1e-12)
+    learned = mode - start
+    price = f"{number(100 * (mode - sampled) / learned)} % of what was learned" if learned > 0 else "that difference"
     return _evidence(
         one,
         found,
         "rollout/ep_rew_mean",
         f"Entropy is held too high for this task: the mode returns {number(mode)}, the policy's samples "
-        f"only {number(sampled)}, so the noise costs {number(share)} % of what was learned{decided}.",
+        f"only {number(sampled)}, so the noise costs {price}{decided}.",
         (
             "a target entropy above the precision that the task needs",
             "bounds wider than the actions the task uses, so that the same sigma is more noise",
         ),
         (
-            one.say(Knob.TARGET, "-2.0") + ", a third of the usual sigma; or one that falls as the return settles",
+            one.target("-2.0", "0.25")
+            + ("" if one.facts.categories else ", a third of the usual sigma")
+            + "; or one that falls as the return settles",
             "report the mode's return, and keep the entropy while it still helps learning",
         ),
     )

@@ -1,5 +1,7 @@
 """Numbers that stopped being finite."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from entropax.diagnostics.dialects import Knob
@@ -14,15 +16,29 @@ SKIPPED = {"train/skipped_updates": "updates", "rollout/skipped_steps": "steps"}
 """What was left out because it was not finite."""
 
 
-def lost_rows(one: OneSeed, name: str) -> tuple[int, int, bool]:
-    """First step and number of rows logged as not finite, and whether the last row is one."""
+class Lost(NamedTuple):
+    """Rows of a metric that were logged as not finite."""
+
+    first: int
+    """Step of the first one."""
+    rows: int
+    stays: bool
+    """Whether the last row is one."""
+    unbroken: bool
+    """Whether all rows from the first one on are."""
+
+
+def lost_rows(one: OneSeed, name: str) -> Lost:
+    """What of a metric was logged as not finite."""
     if name not in one.series:
-        return 0, 0, False
+        return Lost(0, 0, stays=False, unbroken=False)
     column = one.series[name].values[:, one.index].reshape(len(one.series[name].steps), -1)
     infinite, logged = np.any(np.isinf(column), axis=1), np.any(~np.isnan(column), axis=1)
     if not np.any(infinite):
-        return 0, 0, False
-    return int(one.series[name].steps[np.argmax(infinite)]), int(infinite.sum()), bool(infinite[logged][-1])
+        return Lost(0, 0, stays=False, unbroken=False)
+    first, told = int(np.argmax(infinite)), infinite[logged]
+    unbroken = bool(told[np.argmax(told) :].all())
+    return Lost(int(one.series[name].steps[first]), int(infinite.sum()), bool(told[-1]), unbroken)
 
 
 def nonfinite(one: OneSeed) -> Evidence | None:
@@ -30,20 +46,20 @@ def nonfinite(one: OneSeed) -> Evidence | None:
 
     Critical where it stays so: a single row may be one bad batch, and what was skipped did no harm.
     """
-    lost = {name: found for name in WATCHED if (found := lost_rows(one, name))[1]}
+    lost = {name: found for name in WATCHED if (found := lost_rows(one, name)).rows}
     skipped = {name: one.rows(name) for name in SKIPPED}
     counts = {name: float(np.sum(values)) for name, (_, values) in skipped.items()}
     if not lost and not any(counts.values()):
         return None
     worst = max(counts, key=counts.__getitem__)
-    name = min(lost, key=lambda each: lost[each][0], default=worst)
-    first = lost[name][0] if lost else int(skipped[worst][0][np.argmax(skipped[worst][1] > 0)])
+    name = min(lost, key=lambda each: lost[each].first, default=worst)
+    first = lost[name].first if lost else int(skipped[worst][0][np.argmax(skipped[worst][1] > 0)])
     last = int(one.series[name].steps[-1])
-    stays = any(found[2] for found in lost.values())
+    stays = any(found.stays for found in lost.values())
     what = (
         f"{name} is not finite from step {first} on"
-        if lost and lost[name][2]
-        else f"{name} was not finite in {lost[name][1]} rows, first at step {first}"
+        if lost and lost[name].unbroken
+        else f"{name} was not finite in {lost[name].rows} rows, first at step {first}"
         if lost
         else f"{counts[worst]:.0f} {SKIPPED[worst]} were not finite and skipped"
     )

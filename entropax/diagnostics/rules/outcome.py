@@ -54,7 +54,7 @@ def never_ending(one: OneSeed) -> Evidence | None:
     if "rollout/episodes" not in one.series:
         return None
     steps, count = one.rows("rollout/episodes")
-    if not len(steps):
+    if len(steps) < 2:
         return None
     half = steps > steps[-1] - (steps[-1] - steps[0]) / 2
     _, lengths = one.rows("rollout/ep_len_mean")
@@ -136,8 +136,8 @@ def below_baseline(one: OneSeed) -> Evidence | None:
         ),
         (
             "compare with the mode's return before anything else: " + one.say(Knob.EVALUATE, "10000"),
-            one.say(Knob.TARGET, "-2.0") + " where the mode is much better",
-            one.say(Knob.FIXED_ALPHA, number(10 * one.late("train/ent_coef"))) + " where it is not",
+            one.target("-2.0", "0.25") + " where the mode is much better",
+            one.say(Knob.FIXED_ALPHA, one.larger_alpha()) + " where it is not",
         ),
     )
 

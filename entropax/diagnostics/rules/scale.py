@@ -8,7 +8,7 @@ import numpy as np
 from entropax.diagnostics.dialects import Knob
 from entropax.diagnostics.findings import Kind, Severity
 from entropax.diagnostics.learning import learning
-from entropax.diagnostics.one_seed import OneSeed, holds_since
+from entropax.diagnostics.one_seed import USUAL_BONUS, OneSeed, holds_since
 from entropax.diagnostics.rules.entropy import log_alpha
 from entropax.diagnostics.rules.rule import DIMENSIONS, SPREAD, TOLERANCE, Evidence, Rule
 from entropax.diagnostics.window import in_last_quarter, number
@@ -72,6 +72,7 @@ def irrelevant(one: OneSeed) -> Evidence | None:
         return None
     first, last, share, _ = found
     alpha = one.late("train/ent_coef")
+    tenth = number(alpha * 0.1 / share) if alpha * share > 0 else USUAL_BONUS
     return Evidence(
         Kind.MISLEADING,
         Severity.WARNING,
@@ -83,8 +84,8 @@ def irrelevant(one: OneSeed) -> Evidence | None:
         ("rewards on a large scale against a fixed alpha", "a law of alpha that has gone to its lower end"),
         (
             "divide the rewards by their typical size",
-            one.say(Knob.FIXED_ALPHA, number(alpha * 0.1 / max(share, 1e-9))) + ", ten times less than the value",
-            one.say(Knob.TARGET, "-1.0"),
+            one.say(Knob.FIXED_ALPHA, tenth) + (", ten times less than the value" if alpha * share > 0 else ""),
+            one.target("-1.0", "0.5"),
         ),
     )
 

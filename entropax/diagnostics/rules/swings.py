@@ -73,7 +73,11 @@ def swinging(one: OneSeed) -> Evidence | None:
             "a learning rate of alpha so large that it overshoots before the policy can answer",
             "an actor that is too slow for its temperature",
         ),
-        (one.say(Knob.ALPHA_RATE, number(rate / 100 if rate > 0 else 3e-4)) + ": alpha a hundred times slower",),
+        (
+            one.say(Knob.ALPHA_RATE, number(rate / 100)) + ": alpha a hundred times slower"
+            if rate > 0
+            else one.say(Knob.ALPHA_RATE, "3e-4") + ", the published rate",
+        ),
     )
 
 

@@ -189,7 +189,8 @@ def target_missed(one: OneSeed) -> Evidence | None:
     if missed is None or _spared(one, missed[0]):
         return None
     slack, steps = missed
-    moving = {1: "still rises", -1: "still falls", 0: "is at rest"}[travelling(one)]
+    known = len(log_alpha(one)[1]) > 0
+    moving = {1: "still rises", -1: "still falls", 0: "is at rest" if known else "was not logged"}[travelling(one)]
     return Evidence(
         Kind.TARGET_NOT_REACHED,
         Severity.WARNING,
@@ -203,7 +204,7 @@ def target_missed(one: OneSeed) -> Evidence | None:
             "a loss of the temperature with another sign or unit than the target",
         ),
         (
-            one.say(Knob.INITIAL_ALPHA, _nearer(one, slack)),
+            *((one.say(Knob.INITIAL_ALPHA, _nearer(one, slack)),) if known else ()),
             "a target nearer to the entropy seen",
             *((_PATIENCE,) if slack > 0 else ()),
         ),

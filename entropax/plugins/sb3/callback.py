@@ -95,7 +95,8 @@ class EntropyCallback(BaseCallback):
         self._log = MetricsLog(self.path, manifest.seeds)
         self._warned = set[Kind]()
         self._began = self._clock = time.perf_counter()
-        self._row_step, self._row_updates, self._row_alpha = self.num_timesteps, 0, self._reader.alpha
+        self._row_step, self._losses = self.num_timesteps, dict[str, float]()
+        self._row_updates, self._row_alpha = self.alpha.updates(self._reader), self._reader.alpha
         self._event("start", manifest.command)
 
     def _progress(self) -> Progress:
@@ -119,8 +120,12 @@ class EntropyCallback(BaseCallback):
         before = self.num_timesteps - self.training_env.num_envs
         return self.num_timesteps // every > before // every and self._reader.updates > 0
 
+    def _on_rollout_start(self) -> None:
+        # An episode's end may empty their logger before the next row, and training comes only after the rollout.
+        self._losses |= self._logged()
+
     def _on_rollout_end(self) -> None:
-        self._reader.rollout_ended(self._observations())
+        self._reader.rollout_ended(self._observations)
 
     def _on_training_end(self) -> None:
         self.model.policy.set_training_mode(False)
@@ -168,8 +173,8 @@ class EntropyCallback(BaseCallback):
             widest=self._reader.widest,
             sigma_of=self._reader.sigma_of,
         )
-        steps = max(self.alpha.updates(self._reader) - self._row_updates, 1)
-        moved = math.log(alpha / self._row_alpha) / steps if min(alpha, self._row_alpha) > 0 else math.nan
+        steps = self.alpha.updates(self._reader) - self._row_updates
+        moved = math.log(alpha / self._row_alpha) / steps if steps and min(alpha, self._row_alpha) > 0 else math.nan
         share = share_of_soft_value(alpha * float(found["entropy/nats"]), q)
         more = {"train/ent_coef": alpha, "train/ent_coef_step": moved, "train/q_mean": q}
         values = {**found, **more, "entropy/share_of_soft_value": share}
@@ -185,9 +190,13 @@ class EntropyCallback(BaseCallback):
             "train/n_updates": self._reader.updates,
             "time/fps": (self.num_timesteps - self._row_step) / seconds,
         }
-        logged = self.logger.name_to_value
-        values |= {name: logged[name] for name in _THEIRS if name in logged}
+        values |= self._losses | self._logged()
         return {name: np.asarray(value, np.float64) for name, value in values.items()}
+
+    def _logged(self) -> dict[str, float]:
+        """The losses that stand in Stable-Baselines3's logger now."""
+        logged = self.logger.name_to_value
+        return {name: logged[name] for name in _THEIRS if name in logged}
 
     def _judge(self) -> bool:
         """Whether to go on."""

@@ -99,8 +99,8 @@ class AbstractModel(abc.ABC):
         """Takes alpha over: this value now, and at every update what the step answers."""
 
     @abc.abstractmethod
-    def rollout_ended(self, observations: Any) -> None:
-        """Tells the model that it will train next; observations are of the policy's newest states."""
+    def rollout_ended(self, observations: Callable[[], Any]) -> None:
+        """Tells the model that it will train next; observations, made when asked for, are of the newest states."""
 
     @abc.abstractmethod
     def release(self) -> None:
@@ -252,7 +252,7 @@ class SacModel(AbstractModel):
         with torch.no_grad():
             self._model.log_ent_coef.fill_(math.log(alpha))
 
-    def rollout_ended(self, observations: Any) -> None:
+    def rollout_ended(self, observations: Callable[[], Any]) -> None:
         """Nothing: alpha moves with every gradient step."""
 
     def release(self) -> None:
@@ -334,10 +334,10 @@ class PpoModel(AbstractModel):
         self._model.ent_coef = alpha
         self._steps.append(step)
 
-    def rollout_ended(self, observations: Any) -> None:
+    def rollout_ended(self, observations: Callable[[], Any]) -> None:
         """One step of the law; the training that follows at once uses its alpha."""
         for step in self._steps:
-            policy = self.policy(observations)
+            policy = self.policy(observations())
             self._model.ent_coef = step(policy.log_std + np.float32(0.5 * math.log(2 * math.pi * math.e)))
 
     def release(self) -> None:

@@ -15,15 +15,15 @@ SILENT = 0.8
 
 def nonfinite(one: OneSeed) -> Evidence | None:
     """A watched number was logged as NaN or infinite; critical where its last row is."""
-    lost = {name: found for name in WATCHED if (found := lost_rows(one, name))[1]}
+    lost = {name: found for name in WATCHED if (found := lost_rows(one, name)).rows}
     if not lost:
         return None
-    name = min(lost, key=lambda each: lost[each][0])
-    first, rows, stays = lost[name]
-    said = f"{name} is not finite from step {first} on" if stays else f"{name} was not finite in {rows} rows"
+    name = min(lost, key=lambda each: lost[each].first)
+    first, rows, _, unbroken = lost[name]
+    said = f"{name} is not finite from step {first} on" if unbroken else f"{name} was not finite in {rows} rows"
     return Evidence(
         Kind.EXPLODING,
-        Severity.CRITICAL if any(found[2] for found in lost.values()) else Severity.WARNING,
+        Severity.CRITICAL if any(found.stays for found in lost.values()) else Severity.WARNING,
         (first, int(one.series[name].steps[-1])),
         {"metrics not finite": float(len(lost)), "rows": float(rows)},
         name,
