@@ -1,5 +1,6 @@
 """The pages' links lead somewhere, their commands parse, and their runnable snippets run."""
 
+import dataclasses
 import re
 import runpy
 import shlex
@@ -17,8 +18,26 @@ RUNNABLE = [
 ]
 
 
-PAGES_OF = {"SoftQ": "soft_q", "DiscreteSoftQ": "discrete_soft_q", "DiscreteSAC": "discrete_sac"}
+PAGES_OF = {
+    "SoftQ": "soft_q",
+    "DiscreteSoftQ": "discrete_soft_q",
+    "DiscreteSAC": "discrete_sac",
+    "MetaSAC": "meta_sac",
+    "SACAdaEnt": "sac_adaent",
+    "SACLite": "sac_lite",
+    "DecomposedSAC": "decomposed_sac",
+    "MaxInfoSAC": "max_info_sac",
+}
 """Pages of algorithms whose names are two words."""
+LAWS = {
+    "Dual": "dual",
+    "PI": "pi",
+    "StepRule": "step_rule",
+    "EachDimension": "each_dimension",
+    "Guard": "guard",
+    "Plateau": "targets",
+}
+"""Pages of the temperature laws and target rules that have a table of settings."""
 
 
 def _name(page):
@@ -90,17 +109,34 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert [line.split()[1] for line in lines] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["SAC", "SoftQ", "DiscreteSoftQ", "DiscreteSAC", "DQN", "TD3", "DDPG", "PPO", "A2C"])
-def test_the_settings_table_is_complete_and_true(name):
-    import dataclasses
+def _rows(page):
+    """First two cells of every row of a page's tables whose first is a field's name."""
+    return dict(re.findall(r"^\| `([\w.]+)` \| ([^|]+?) \|", page.read_text("utf-8"), re.MULTILINE))
 
+
+def _hold(table, module, before=""):
+    """Compares a module's fields with a table; a field without a row has rows for its own fields."""
+    for field in dataclasses.fields(module):
+        name = before + field.name
+        if name not in table:
+            _hold(table, type(field.default), f"{name}.")
+        elif isinstance(field.default, int | float):
+            shown = re.match(r"-?\d[\d ]*(\.\d+)?(e-?\d+)?", table[name])
+            assert shown is not None, name
+            assert float(shown[0].replace(" ", "")) == field.default, name
+        else:
+            assert type(field.default).__name__ in table[name], name
+
+
+@pytest.mark.parametrize("name", [*PAGES_OF, "SAC", "DQN", "TD3", "DDPG", "PPO", "A2C"])
+def test_the_settings_table_is_complete_and_true(name):
     import entropax
 
-    text = (ROOT / "docs" / "algorithms" / f"{PAGES_OF.get(name, name.lower())}.md").read_text("utf-8")
-    table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, re.MULTILINE))
-    for field in dataclasses.fields(vars(entropax)[name]):
-        shown = table[field.name]
-        if isinstance(field.default, int | float):
-            assert float(shown) == field.default, field.name
-        else:
-            assert type(field.default).__name__ in shown, field.name
+    _hold(_rows(ROOT / "docs" / "algorithms" / f"{PAGES_OF.get(name, name.lower())}.md"), vars(entropax)[name])
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_table_of_a_law_is_complete_and_true(name):
+    from entropax import temperature
+
+    _hold(_rows(ROOT / "docs" / "temperature" / f"{LAWS[name]}.md"), vars(temperature)[name])
