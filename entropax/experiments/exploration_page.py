@@ -148,8 +148,9 @@ def _about(budget: Budget) -> tuple[str, ...]:
     return (
         f"{budget.seeds} seeds a method and task, trained together; policies and critics with hidden layers of "
         f"{' and '.join(map(str, budget.hidden))} units, batches of {budget.batch_size}, a learning rate of "
-        f"{3e-4 * budget.rate:g}, for A2C's RMSprop {A2C().learning_rate:g}; {budget.episodes} episodes an evaluation, "
-        f"{EVALUATIONS} evaluations at most. Models of the environment, and those of a bonus, are at their defaults.",
+        f"{3e-4 * budget.rate:g}, for A2C's RMSprop {A2C().learning_rate:g}; {budget.episodes} "
+        f"episode{'s' * (budget.episodes > 1)} an evaluation, {EVALUATIONS} evaluations at most. Models of the "
+        "environment, and those of a bonus, are at their defaults.",
         f"Steps per seed, a twentieth of them random: {steps}; PPO and A2C take no random ones, and whole rollouts. A "
         "seed's return is the mean of its last two "
         "evaluations, by the policy's mode, without noise and in the task's own rewards.",
