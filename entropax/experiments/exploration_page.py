@@ -155,7 +155,9 @@ def _about(budget: Budget) -> tuple[str, ...]:
         "seed's return is the mean of its last two "
         "evaluations, by the policy's mode, without noise and in the task's own rewards.",
         "Clearly higher and lower: Mann and Whitney's rank test over seeds, p < 0.05 after Holm's correction for the "
-        "number of methods on the task. A clear difference may be a small one: the tables say how large it is.",
+        "number of methods on the task. A clear difference may be a small one: the tables say how large it is. The "
+        "first sentence of a task asks one question by itself, with the entropy or without, so its p is not adjusted; "
+        "the second may call the same pair not clearly different.",
         f"Without the entropy, alpha is {WITHOUT:g}. Noise acts on the mode of that learner, with a root mean square "
         f"of {SIZE:g} over an episode, in units of [-1, 1], but state-dependent noise, whose size is its features'; "
         "intrinsic rewards go with white noise, or with epsilon-greedy DQN where actions are a finite set, and weigh "
