@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BENCHMARKS = ROOT / "benchmarks" / "README.md"
 
 RUNNABLE = [
     (page, snippet)
@@ -107,6 +108,38 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert flags.algorithm.discount == 0.98
     assert flags.algorithm.temperature.learning_rate == 1e-4
     assert [line.split()[1] for line in lines] == list(COMMANDS)
+
+
+def _commands(page):
+    """Commands in a page's blocks, of ours or of a script of the repository; none with parts left open."""
+    blocks = re.findall(r"```\w*\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    found = [re.sub(r"\s(#|  +what).*$", "", line.removeprefix("$ ")) for line in lines]
+    return [line for line in found if re.match(r"entropax |python \w+/", line) and not re.search(r"[\[…]", line)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in (*PAGES, BENCHMARKS) if _commands(page)], ids=_name)
+def test_the_commands_of_a_page_parse(page, monkeypatch, capsys):
+    """Their flags exist and fit one another; a round's counts fit what the algorithm is fed."""
+    from entropax.cli import commands, diagnose, entropy, landscape, main, reproduce
+
+    for module, name in (
+        *((commands, name) for name in ("resume", "evaluate", "report", "envs", "export")),
+        *((diagnose, "diagnose"), (entropy, "entropy"), (landscape, "landscape"), (reproduce, "collapse")),
+    ):
+        monkeypatch.setattr(module, name, lambda flags: None)
+    monkeypatch.setattr(reproduce, "reproduce", lambda name, flags: None)
+    monkeypatch.setattr(commands, "train", lambda flags: flags.training.fed_by(flags.algorithm.data()))
+    for line in _commands(page):
+        program, *words = shlex.split(line)
+        if program == "python":
+            assert (ROOT / words[0]).exists(), line
+        elif "--help" in words:
+            with pytest.raises(SystemExit, match="0"):
+                main(words)
+        else:
+            main(words)
 
 
 def _rows(page):
