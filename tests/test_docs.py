@@ -118,7 +118,6 @@ def _commands(page):
     return [line for line in found if re.match(r"entropax |python \w+/", line) and not re.search(r"[\[…]", line)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", [page for page in (*PAGES, BENCHMARKS) if _commands(page)], ids=_name)
 def test_the_commands_of_a_page_parse(page, monkeypatch, capsys):
     """Their flags exist and fit one another; a round's counts fit what the algorithm is fed."""
