@@ -1,5 +1,6 @@
 """The pages' links lead somewhere, their commands parse, and their runnable snippets run."""
 
+import dataclasses
 import re
 import runpy
 import shlex
@@ -9,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BENCHMARKS = ROOT / "benchmarks" / "README.md"
 
 RUNNABLE = [
     (page, snippet)
@@ -17,8 +19,26 @@ RUNNABLE = [
 ]
 
 
-PAGES_OF = {"SoftQ": "soft_q", "DiscreteSoftQ": "discrete_soft_q", "DiscreteSAC": "discrete_sac"}
+PAGES_OF = {
+    "SoftQ": "soft_q",
+    "DiscreteSoftQ": "discrete_soft_q",
+    "DiscreteSAC": "discrete_sac",
+    "MetaSAC": "meta_sac",
+    "SACAdaEnt": "sac_adaent",
+    "SACLite": "sac_lite",
+    "DecomposedSAC": "decomposed_sac",
+    "MaxInfoSAC": "max_info_sac",
+}
 """Pages of algorithms whose names are two words."""
+LAWS = {
+    "Dual": "dual",
+    "PI": "pi",
+    "StepRule": "step_rule",
+    "EachDimension": "each_dimension",
+    "Guard": "guard",
+    "Plateau": "targets",
+}
+"""Pages of the temperature laws and target rules that have a table of settings."""
 
 
 def _name(page):
@@ -90,17 +110,65 @@ def test_the_readme_s_train_command_sets_what_it_says(monkeypatch):
     assert [line.split()[1] for line in lines] == list(COMMANDS)
 
 
-@pytest.mark.parametrize("name", ["SAC", "SoftQ", "DiscreteSoftQ", "DiscreteSAC", "DQN", "TD3", "DDPG", "PPO", "A2C"])
-def test_the_settings_table_is_complete_and_true(name):
-    import dataclasses
+def _commands(page):
+    """Commands in a page's blocks, of ours or of a script of the repository; none with parts left open."""
+    blocks = re.findall(r"```\w*\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    found = [re.sub(r"\s(#|  +what).*$", "", line.removeprefix("$ ")) for line in lines]
+    return [line for line in found if re.match(r"entropax |python \w+/", line) and not re.search(r"[\[…]", line)]
 
+
+@pytest.mark.parametrize("page", [page for page in (*PAGES, BENCHMARKS) if _commands(page)], ids=_name)
+def test_the_commands_of_a_page_parse(page, monkeypatch, capsys):
+    """Their flags exist and fit one another; a round's counts fit what the algorithm is fed."""
+    from entropax.cli import commands, diagnose, entropy, landscape, main, reproduce
+
+    for module, name in (
+        *((commands, name) for name in ("resume", "evaluate", "report", "envs", "export")),
+        *((diagnose, "diagnose"), (entropy, "entropy"), (landscape, "landscape"), (reproduce, "collapse")),
+    ):
+        monkeypatch.setattr(module, name, lambda flags: None)
+    monkeypatch.setattr(reproduce, "reproduce", lambda name, flags: None)
+    monkeypatch.setattr(commands, "train", lambda flags: flags.training.fed_by(flags.algorithm.data()))
+    for line in _commands(page):
+        program, *words = shlex.split(line)
+        if program == "python":
+            assert (ROOT / words[0]).exists(), line
+        elif "--help" in words:
+            with pytest.raises(SystemExit, match="0"):
+                main(words)
+        else:
+            main(words)
+
+
+def _rows(page):
+    """First two cells of every row of a page's tables whose first is a field's name."""
+    return dict(re.findall(r"^\| `([\w.]+)` \| ([^|]+?) \|", page.read_text("utf-8"), re.MULTILINE))
+
+
+def _hold(table, module, before=""):
+    """Compares a module's fields with a table; a field without a row has rows for its own fields."""
+    for field in dataclasses.fields(module):
+        name = before + field.name
+        if name not in table:
+            _hold(table, type(field.default), f"{name}.")
+        elif isinstance(field.default, int | float):
+            shown = re.match(r"-?\d[\d ]*(\.\d+)?(e-?\d+)?", table[name])
+            assert shown is not None, name
+            assert float(shown[0].replace(" ", "")) == field.default, name
+        else:
+            assert type(field.default).__name__ in table[name], name
+
+
+@pytest.mark.parametrize("name", [*PAGES_OF, "SAC", "DQN", "TD3", "DDPG", "PPO", "A2C"])
+def test_the_settings_table_is_complete_and_true(name):
     import entropax
 
-    text = (ROOT / "docs" / "algorithms" / f"{PAGES_OF.get(name, name.lower())}.md").read_text("utf-8")
-    table = dict(re.findall(r"^\| `(\w+)` \| ([^|]+?) \|", text, re.MULTILINE))
-    for field in dataclasses.fields(vars(entropax)[name]):
-        shown = table[field.name]
-        if isinstance(field.default, int | float):
-            assert float(shown) == field.default, field.name
-        else:
-            assert type(field.default).__name__ in shown, field.name
+    _hold(_rows(ROOT / "docs" / "algorithms" / f"{PAGES_OF.get(name, name.lower())}.md"), vars(entropax)[name])
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_table_of_a_law_is_complete_and_true(name):
+    from entropax import temperature
+
+    _hold(_rows(ROOT / "docs" / "temperature" / f"{LAWS[name]}.md"), vars(temperature)[name])

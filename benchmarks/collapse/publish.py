@@ -16,7 +16,7 @@ from entropax.envs.registry import TASKS as REGISTRY
 from entropax.experiments.cells import Cell, finished, measured
 from entropax.experiments.collapse import TASKS, algorithms
 from entropax.experiments.collapse_page import write_results
-from entropax.experiments.conclusion import heuristics, pace, winners
+from entropax.experiments.conclusion import heuristics, pace, ranks, winners
 from entropax.loops.run import load
 from entropax.runs import to_config
 
@@ -96,7 +96,8 @@ def main() -> None:
     chart(cells).save(RESULTS / "collapse.svg")
     print(table(cells))
     dense = [task.env for task in TASKS if task.dense]
-    print("\n".join(f"* {sentence}" for sentence in (*winners(cells, dense), *heuristics(cells), *pace(cells))))
+    sentences = (*winners(cells, dense), *heuristics(cells), *ranks(cells), *pace(cells))
+    print("\n".join(f"* {sentence}" for sentence in sentences))
     print(json.dumps({"cells": len(cells), "seeds": sum(cell.seeds for cell in cells)}))
 
 

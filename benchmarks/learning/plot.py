@@ -64,13 +64,13 @@ def rows(result: dict[str, Any]) -> list[dict[str, Any]]:
         # Results from before there was another algorithm do not name it.
         algorithm = result.get("algorithm", "sac")
         name = LABELS[result["library"]] + ("" if algorithm == "sac" else f", {algorithm.upper()}")
-        task = f"{result['env']} ({len(seeds)} seeds)"
+        task = f"{result['env']} ({len(seeds)} seeds, {steps[-1]:,.0f} steps)"
         found.append({"library": name, "task": task, "step": step, "return": middle, "low": low, "high": high})
     return found
 
 
 def main() -> None:
-    """Draws one panel per environment and prints the last point of each curve as a Markdown table."""
+    """Draws a panel for each environment and budget, and prints the last point of each curve as a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, default=tasks.RESULTS, help="folder of the result files")
     folder = parser.parse_args().results

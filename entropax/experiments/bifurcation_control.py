@@ -30,7 +30,7 @@ PLACES = ("bent", "control")
 """The two of a problem, in this order."""
 
 Pairs = Bool[np.ndarray, "2 problem seeds"]
-"""What has something: bent, control."""
+"""What has something: bent and control, or two methods."""
 
 
 class Both(NamedTuple):
@@ -41,23 +41,23 @@ class Both(NamedTuple):
 
 
 class Effect(NamedTuple):
-    """How much more often something happens on bent problems than on their controls, with the same seeds."""
+    """How much more often something happens in one of two groups than in the other, on the same problems and seeds."""
 
     gap: Difference
     """Of the shares of learners, as pairs."""
     more: int
-    """Problems on which it happens to more learners where bent."""
+    """Problems on which it happens to more learners of the first group."""
     fewer: int
     chance: float
-    """That of so uneven a split of these problems, or a more uneven one, if bending were nothing: a sign test."""
+    """That of so uneven a split of these problems, or a more uneven one, if there were no difference: a sign test."""
 
     def words(self) -> str:
         """More, fewer, or that nothing is shown: the interval and the sign test must both say so."""
         return self.gap.words() if self.chance < 0.05 else "not clearly more or fewer"
 
 
-def failing(tasks: Sequence[Problem], both: Both) -> Pairs:
-    """Whose deterministic action in the first state is not the plain-best one."""
+def failing(tasks: Sequence[Problem], both: Sequence[Sequence[Learned]]) -> Pairs:
+    """Whose deterministic action in the first state is not the plain-best one: of two groups, a problem each."""
     best = np.array([task.best for task in tasks])[:, None]
     return np.stack([np.stack([one.choice for one in each]) != best for each in both])
 
@@ -69,7 +69,7 @@ def misled(tasks: Sequence[Problem], both: Both) -> Pairs:
 
 
 def effect(pairs: Pairs) -> Effect:
-    """What the bend does to how often something happens."""
+    """How much more often something happens in the first group, such as the bent problems."""
     return Effect(paired_difference(pairs[0].ravel(), pairs[1].ravel()), *_signs(_added(pairs)))
 
 
@@ -110,7 +110,7 @@ def control_words(
         fail, take = effect(failing(tasks, both)), effect(misled(tasks, both))
         found.append(
             f"{name} has {fail.words()} learners that fail on the bent problems than on their controls "
-            f"({_effect_words(fail)}), and {take.words()} that take the target ({_effect_words(take)})."
+            f"({effect_words(fail)}), and {take.words()} that take the target ({effect_words(take)})."
         )
     found += [_middle_words(tasks, results[REFERENCE], controls)] if REFERENCE in results else []
     found += [_more_than(tasks, results, name) for name in WITHOUT if {name, REFERENCE} <= set(results)]
@@ -152,7 +152,8 @@ def _middle_words(tasks: Sequence[Problem], both: Both, controls: Sequence[Theor
     )
 
 
-def _effect_words(found: Effect) -> str:
+def effect_words(found: Effect) -> str:
+    """The difference in points with its interval, and the problems' sign test."""
     gap = found.gap
     return (
         f"{100 * gap.value:+.0f} points, 95 % [{100 * gap.low:.0f}, {100 * gap.high:.0f}]; problems with more: "

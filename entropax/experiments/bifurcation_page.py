@@ -34,11 +34,14 @@ from entropax.experiments.bifurcation_control import (
     control_chart,
     control_table,
     control_words,
+    effect,
+    effect_words,
+    failing,
 )
 from entropax.experiments.bifurcation_learned import Learned, Smoothing, Theory, learned, theory
 from entropax.experiments.budget import Budget
 from entropax.experiments.charts import SHARE, Line, Rule, line_chart, over_seeds, without_band
-from entropax.experiments.conclusion import difference_of_counts, wilson
+from entropax.experiments.conclusion import wilson
 from entropax.experiments.findings import Findings, Table, middle_words, numbers_of, undone_words
 from entropax.experiments.sweeps import Swept
 from entropax.report.charts import Chart
@@ -134,9 +137,9 @@ def _about(budget: Budget) -> tuple[str, ...]:
         f"states. TD3 unsmoothed has no noise in its critics' targets; TD3's has a sigma of {_SMOOTHING.sigma:g}, "
         f"clipped to {_SMOOTHING.limit:g}.",
         "A learner fails if its deterministic action in the bent state is not the best one in plain values. Intervals "
-        "of counts (Wilson's, Newcombe's; for a bent problem and its control Newcombe's of pairs) take learners as "
-        "independent, although seeds share problems. So bent problems have more or fewer than controls only where a "
-        "sign test of the problems gives p < 0.05 as well.",
+        "of counts (Wilson's, and Newcombe's of pairs) take learners, or pairs of them, as independent, although seeds "
+        "share problems. So more and fewer stand only where a sign test of the problems gives p < 0.05 as well. No p "
+        "is adjusted for the number of comparisons.",
     )
 
 
@@ -157,13 +160,10 @@ def _method_words(tasks: Sequence[Problem], results: Mapping[str, Sequence[Learn
     counts = counted(tasks, results)
     said = ", ".join(f"{name} {failed} of {of}" for name, (failed, of) in counts.items())
     found = [f"Learners that fail: {said}."]
-    for name, count in counts.items():
-        if name != REFERENCE and REFERENCE in counts:
-            gap = difference_of_counts(count, counts[REFERENCE])
-            found.append(
-                f"With {name} {gap.words()} learners fail than with {REFERENCE} (difference {100 * gap.value:.0f} "
-                f"points, 95 % [{100 * gap.low:.0f}, {100 * gap.high:.0f}])."
-            )
+    for name, each in results.items():
+        if name != REFERENCE and REFERENCE in results:
+            gap = effect(failing(tasks, (each, results[REFERENCE])))
+            found.append(f"With {name} {gap.words()} learners fail than with {REFERENCE} ({effect_words(gap)}).")
     return found
 
 

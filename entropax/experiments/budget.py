@@ -33,11 +33,13 @@ class Budget:
 
     def words(self) -> str:
         """The same as a sentence."""
+        rates = (
+            "the published learning rates" if self.rate == 1 else f"{self.rate:g} times the published learning rates"
+        )
         return (
             f"{self.seeds} seeds a setting, {self.steps:,} steps each at most, hidden layers of "
             f"{' and '.join(map(str, self.hidden))} units, batches of {self.batch_size}, {self.samples} actions where "
-            f"SAC-AdaEnt compares landscapes, {self.episodes} episodes an evaluation, {self.rate:g} times the "
-            "published learning rates."
+            f"SAC-AdaEnt compares landscapes, {self.episodes} episodes an evaluation, {rates}."
         )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from entropax.diagnostics.statistics import bootstrap_interval, interquartile_mean
 from entropax.experiments.cells import Cell
-from entropax.experiments.conclusion import heuristics, pace, winners
+from entropax.experiments.conclusion import heuristics, pace, ranks, winners
 from entropax.report import page
 from entropax.report.charts import COLOURS, Chart
 from entropax.report.data import plain
@@ -26,7 +26,7 @@ def write_page(cells: Sequence[Cell], dense: Sequence[str], output: Path, *, com
         f'<header><h1>{title}</h1><p class="lead">{_about(cells)}</p></header><main>',
         _section("What the numbers say", _list(winners(cells, dense))),
         _section("Solved seeds and returns", _table(cells)),
-        _section("Heuristics against the default", _list(heuristics(cells))),
+        _section("Heuristics against the default", _list([*heuristics(cells), *ranks(cells)])),
         _section("How fast the freedom is spent", _list(pace(cells))),
         _section("Entropy on the way", "".join(page.figure(chart) for chart in charts)),
         _section("Reproduce", f"<pre><code>{page.text(command)}</code></pre>"),

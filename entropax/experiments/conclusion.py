@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 
 from entropax.diagnostics.window import number
 from entropax.experiments.cells import FREE, Cell
+from entropax.experiments.findings import holm, rank_chance
 
 
 class Difference(NamedTuple):
@@ -106,6 +107,28 @@ def _compared(cell: Cell, default: Cell) -> str:
         f"{default.solved_seeds()} of {default.seeds}; difference {number(100 * gap.value)} points, 95 % "
         f"[{number(100 * gap.low)}, {number(100 * gap.high)}])"
     )
+
+
+def ranks(cells: Sequence[Cell]) -> list[str]:
+    """One sentence: which laws' late returns differ from the default's when all comparisons are taken together.
+
+    By Mann and Whitney's rank test of the seeds, p adjusted by Holm for the number of all comparisons; the intervals of
+    `heuristics` are of each alone.
+    """
+    default = {cell.env: cell.returns for cell in cells if cell.method == "Dual"}
+    others = [cell for cell in cells if cell.method != "Dual" and cell.env in default]
+    if not others:
+        return []
+    chances = holm([rank_chance(cell.returns, default[cell.env]) for cell in others])
+    apart: dict[str, list[str]] = {"higher": [], "lower": []}
+    for cell, chance in zip(others, chances, strict=True):
+        if chance < 0.05:
+            above = np.median(cell.returns) > np.median(default[cell.env])
+            name = f"{cell.method} on {cell.env.removeprefix('entropax/')} (p = {number(chance)})"
+            apart["higher" if above else "lower"].append(name)
+    words = "; ".join(f"clearly {word}: {', '.join(names) or 'none'}" for word, names in apart.items())
+    number_of = f"by rank tests whose p is adjusted for their number, {len(others)}"
+    return [f"Late returns beside the default's, {number_of}: {words}."]
 
 
 def pace(cells: Sequence[Cell]) -> list[str]:

@@ -100,7 +100,8 @@ def verdict(grid: Grid) -> str:
     found = (
         f"At least half of the seeds are good with: {others}."
         if good
-        else "No setting of the grid is good, so nothing here shows that as many steps are enough for anybody."
+        else "No setting of the grid is good, so nothing here shows that as many steps are enough for anybody, nor "
+        "what entropy does in more."
     )
     return f"SAC with alpha near 0 fails as well {within}, so entropy is not the cause there: {counts}. {found}"
 

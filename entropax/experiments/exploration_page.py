@@ -148,13 +148,16 @@ def _about(budget: Budget) -> tuple[str, ...]:
     return (
         f"{budget.seeds} seeds a method and task, trained together; policies and critics with hidden layers of "
         f"{' and '.join(map(str, budget.hidden))} units, batches of {budget.batch_size}, a learning rate of "
-        f"{3e-4 * budget.rate:g}, for A2C's RMSprop {A2C().learning_rate:g}; {budget.episodes} episodes an evaluation, "
-        f"{EVALUATIONS} evaluations at most. Models of the environment, and those of a bonus, are at their defaults.",
+        f"{3e-4 * budget.rate:g}, for A2C's RMSprop {A2C().learning_rate:g}; {budget.episodes} "
+        f"episode{'s' * (budget.episodes > 1)} an evaluation, {EVALUATIONS} evaluations at most. Models of the "
+        "environment, and those of a bonus, are at their defaults.",
         f"Steps per seed, a twentieth of them random: {steps}; PPO and A2C take no random ones, and whole rollouts. A "
         "seed's return is the mean of its last two "
         "evaluations, by the policy's mode, without noise and in the task's own rewards.",
         "Clearly higher and lower: Mann and Whitney's rank test over seeds, p < 0.05 after Holm's correction for the "
-        "number of methods on the task. A clear difference may be a small one: the tables say how large it is.",
+        "number of methods on the task. A clear difference may be a small one: the tables say how large it is. The "
+        "first sentence of a task asks one question by itself, with the entropy or without, so its p is not adjusted; "
+        "the second may call the same pair not clearly different.",
         f"Without the entropy, alpha is {WITHOUT:g}. Noise acts on the mode of that learner, with a root mean square "
         f"of {SIZE:g} over an episode, in units of [-1, 1], but state-dependent noise, whose size is its features'; "
         "intrinsic rewards go with white noise, or with epsilon-greedy DQN where actions are a finite set, and weigh "

@@ -124,11 +124,15 @@ def _seen_words(quiz: Quiz, found_in: Heard) -> str:
 
     twins = [one._replace(room="narrow") for one in bent]
     silent = sum(not found_in[one] for one in bent)
+    others = [one for one in quiz if one not in bent]
+    heard_too = [one for one in others if found_in[one]["likeliest-earn-more"]]
+    narrow = sum(one.room == "narrow" for one in heard_too)
     return (
         f"Of {len(bent)} misled settings the diagnosis of logs is silent at {silent} ({listed(bent)}); in the narrow "
         f"room at the same coefficients it says {listed(twins)}. What looks for this is `likeliest-earn-more`, which "
         "compares what a prompt's likeliest answers earn with what all do; a threshold and a condition of it were set "
-        "on this quiz."
+        f"on this quiz. It does not tell who is misled from others who pay: it speaks, in a seed or more, at "
+        f"{len(heard_too)} of the {len(others)} other settings too, {narrow} of them in the narrow room."
     )
 
 

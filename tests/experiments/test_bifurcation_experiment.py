@@ -2,6 +2,7 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import jax
 import jax.numpy as jnp
@@ -115,6 +116,22 @@ def test_the_claim_is_shown_only_where_all_three_are_clear():
     assert "TD3 is not clearly on either side" in claim({"SAC": (20, 20), "PPO": (0, 20), "TD3": (12, 20)})
     assert "SAC does not fail" in claim({"SAC": (0, 20), "PPO": (0, 20), "TD3": (1, 20)})
     assert "PPO is not clearly" in claim({"SAC": (20, 20), "TD3": (1, 20)}), "not run"
+
+
+def test_a_method_fails_less_often_only_where_its_problems_say_so():
+    """Twelve learners fewer on three problems are no more than three problems; on six they are."""
+    tasks = [SimpleNamespace(best=0) for _ in range(6)]
+
+    def failing_on(count):
+        return [SimpleNamespace(choice=np.full(4, int(index < count))) for index in range(6)]
+
+    def said(count):
+        results = {"SAC": failing_on(6), "TD3": failing_on(count)}
+        return bifurcation_page._method_words(tasks, results)[1]
+
+    assert said(3).startswith("With TD3 not clearly more or fewer learners fail than with SAC (-50 points")
+    assert said(3).endswith("problems with more: 0, with fewer: 3, p = 0.25).")
+    assert said(0).startswith("With TD3 fewer learners fail than with SAC (-100 points")
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from entropax.experiments import cells as cell_module
 from entropax.experiments.cells import Cell, measured, trained
 from entropax.experiments.collapse import SHORT, TASKS, Scale, algorithms
 from entropax.experiments.collapse_page import write_page, write_results
-from entropax.experiments.conclusion import difference, heuristics, pace, winners
+from entropax.experiments.conclusion import difference, heuristics, pace, ranks, winners
 
 TINY = SAC(torso=Dense((8,)), batch_size=16)
 LOOP = Training(steps=600, warmup=100, capacity=600, log_every=100, evaluate_every=300, evaluation_episodes=1)
@@ -135,6 +135,28 @@ GRID = [
     cell(law="Dual, target 0", returns=(200.0,) * 4, spent=(-1,) * 4),
     cell("entropax/Pendulum-v0", "Dual", returns=(200.0,) * 4),
 ]
+
+
+def test_returns_differ_where_they_do_beside_all_other_comparisons():
+    """Five seeds against five, all higher, have p = 1/126 alone; of eight comparisons six more have none."""
+    low, high = tuple(np.arange(5.0)), tuple(np.arange(5.0) + 10)
+    tasks = [f"entropax/{name}-v0" for name in ("Pendulum", "PendulumSparse", "DeceptiveMaze", "CartpoleSwingup")]
+    default = [cell(env, returns=low, spent=(3,) * 5) for env in tasks]
+
+    def beside(*higher):
+        others = [
+            cell(env, law, high if (env, law) in higher else low, (3,) * 5) for env in tasks for law in ("PI", "Fixed")
+        ]
+        (sentence,) = ranks([*default, *others])
+        return sentence.split("number, 8: ")[1]
+
+    assert ranks(default) == []
+    assert beside() == "clearly higher: none; clearly lower: none."
+    assert beside((tasks[0], "PI")) == "clearly higher: none; clearly lower: none.", "0.0079 alone, 0.063 of eight"
+    two = beside((tasks[0], "PI"), (tasks[0], "Fixed"), (tasks[1], "PI"))
+    assert two == "clearly higher: none; clearly lower: none."
+    (alone,) = ranks([*default, cell(tasks[0], "PI", high, (3,) * 5)])
+    assert alone.endswith("number, 1: clearly higher: PI on Pendulum-v0 (p = 0.00794); clearly lower: none.")
 
 
 def test_sentences_carry_the_numbers():

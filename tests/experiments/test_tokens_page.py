@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -86,6 +87,18 @@ def test_who_is_misled_is_told_from_who_cannot(results):
     assert (tokens_quiz.IN_REWARD, 0.2) in bent
     assert not any(objective == tokens_quiz.PER_TOKEN for objective, _ in bent), "it gives up where it cannot do it"
     assert not any(coefficient < 0.14 for _, coefficient in bent)
+
+
+def test_where_nobody_is_misled_what_the_rule_says_is_counted_too(results):
+    quiz = results.quiz
+    bent = tokens_quiz_page.misled(quiz)
+    found_in = {one: Counter() for one in quiz}
+    others = [one for one in quiz if one not in bent]
+    loud = [others[0], *(one for one in others if one.room == "narrow")][:3]
+    for one in (*bent, *loud):
+        found_in[one]["likeliest-earn-more"] = 1
+    *_, last = tokens_quiz_page.sentences(quiz, found_in)
+    assert last.endswith(f"at 3 of the {len(others)} other settings too, 2 of them in the narrow room.")
 
 
 def test_findings_are_counted_over_seeds():
