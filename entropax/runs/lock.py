@@ -1,8 +1,8 @@
 """One writer a run folder: two would cut off each other's metrics and delete each other's unfinished checkpoints."""
 
 import contextlib
-import fcntl
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +14,15 @@ from entropax.runs.atomic import RunWriteError, explain
 def sole_writer(folder: Path) -> Iterator[None]:
     """Holds a run folder against other writers; nothing is left in it, and a process that is killed holds it no more.
 
+    Windows has no locks of folders: there nobody is held off.
+
     Raises:
         EntropaxError: somebody else writes to it.
         RunWriteError: it cannot be opened.
     """
+    if sys.platform == "win32":
+        yield
+        return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except OSError as cause:
@@ -30,6 +35,8 @@ def sole_writer(folder: Path) -> Iterator[None]:
 
 
 def _lock(descriptor: int, folder: Path) -> None:
+    import fcntl
+
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as cause:
