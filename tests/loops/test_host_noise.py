@@ -152,8 +152,9 @@ class Endless(gymnasium.Env):
 
 
 def test_what_a_host_environment_cannot_have_is_refused_with_the_remedy(tmp_path):
+    alone = dataclasses.replace(LOOP, num_envs=1)
     with pytest.raises(EntropaxError, match=r"no time limit .*max_episode_steps.* OU or Repeated"):
-        fit(SMALL, Endless, LOOP, root=tmp_path, progress=False, exploration=Exploration(Pink()))
+        fit(SMALL, Endless, alone, root=tmp_path, progress=False, exploration=Exploration(Pink()))
     with pytest.raises(EntropaxError, match=r"these are 3 numbers of any size.* Take Counts"):
         fit(SMALL, "Pendulum-v1", LOOP, root=tmp_path, progress=False, exploration=Exploration(bonus=TableCounts()))
     assert list(tmp_path.iterdir()) == []
