@@ -84,7 +84,9 @@ class Lock(gymnasium.Env):
     ids=["ppo", "a2c", "discrete-soft-q"],
 )
 def test_two_dials_are_one_action_of_six_and_the_right_pair_is_found(algorithm, tmp_path):
-    training = dataclasses.replace(LOOP, steps=1_536, log_every=512, evaluate_every=0, checkpoint_every=1_536)
+    training = dataclasses.replace(
+        LOOP, steps=1_536, num_envs=1, log_every=512, evaluate_every=0, checkpoint_every=1_536
+    )
     run = fit(algorithm, Lock, training.fed_by(algorithm.data()), root=tmp_path, progress=False)
     assert run.spec == Spec(1, Categories(6))
     index = int(run.policy(np.ones(1, np.float32)))
