@@ -159,6 +159,5 @@ def export(flags: Export) -> None:
     run = load(flags.run)
     if flags.output.suffix != ".safetensors":
         raise EntropaxError(f"{flags.output} does not end in .safetensors, the only format written. Name it so.")
-    actors = run.actors
-    save_policy(flags.output, actors, run.manifest, read_policy_description(run.path / POLICY)["step"])
+    save_policy(flags.output, run.actors, run.manifest, read_policy_description(run.path / POLICY)["step"])
     print(flags.output)

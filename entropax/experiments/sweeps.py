@@ -38,6 +38,7 @@ from entropax.runs import (
     renewed,
     restore_checkpoint,
     save_checkpoint,
+    sole_writer,
     to_config,
 )
 from entropax.runs.atomic import write_json
@@ -154,15 +155,16 @@ def swept(sweep: Sweep, folder: Path) -> list[Swept]:
         One a member, in their order.
 
     Raises:
-        EntropaxError: the folder holds a sweep with other settings.
+        EntropaxError: the folder holds a sweep with other settings, or another process trains it.
         Interrupted: Ctrl-C or SIGTERM; call again to go on.
     """
     _claim(sweep, folder)
     prepare(len(sweep.members) * sweep.seeds)
     population = _Population(sweep)
-    if not (folder / _RESULT).exists():
-        export_policy(folder / _RESULT, _trained(sweep, population, folder), {"env": sweep.env})
-        shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    with sole_writer(folder):
+        if not (folder / _RESULT).exists():
+            export_policy(folder / _RESULT, _trained(sweep, population, folder), {"env": sweep.env})
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     result, _ = load_policy(folder / _RESULT, population.result_like())
     record, actors = jax.tree.map(np.asarray, result)
     return [_of_member(sweep, index, record, actors) for index in range(len(sweep.members))]

@@ -16,7 +16,7 @@ def use_cpu() -> None:
     Raises:
         EntropaxError: JAX has computed on an accelerator already, which nothing can give back.
     """
-    before = jax.config.jax_platforms  # pyright: ignore[reportAttributeAccessIssue]
+    before = jax.config.values["jax_platforms"]
     jax.config.update("jax_platforms", "cpu")
     if jax.default_backend() != "cpu":
         jax.config.update("jax_platforms", before)

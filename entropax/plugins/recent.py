@@ -13,7 +13,8 @@ class Newest:
     """Rows of the newest tokens, as `packed` makes them: as many tokens as an optimiser step has."""
 
     def __init__(self) -> None:
-        self._rows: deque[Any] = deque()
+        self._rows: deque[tuple[int, Any]] = deque()
+        """With the number of tokens in them."""
 
     def add(self, new: Any, size: int | float | None) -> Any:
         """All that are remembered, the newest last.
@@ -22,13 +23,11 @@ class Newest:
             new: rows to remember.
             size: tokens to keep at least, where there are so many; None for the new ones alone.
         """
-        self._rows.append(new.detach())
-        counts = [int((rows[:, 3] > 0).sum()) for rows in self._rows]
-        while len(counts) > 1 and sum(counts[1:]) >= (size or 0):
+        self._rows.append((int((new[:, 3] > 0).sum()), new.detach()))
+        while len(self._rows) > 1 and sum(count for count, _ in self._rows) - self._rows[0][0] >= (size or 0):
             self._rows.popleft()
-            counts.pop(0)
-        longest = max(rows.shape[2] for rows in self._rows)
-        return torch.cat([padded(rows, longest) for rows in self._rows])
+        longest = max(rows.shape[2] for _, rows in self._rows)
+        return torch.cat([padded(rows, longest) for _, rows in self._rows])
 
 
 class Recent:

@@ -196,12 +196,20 @@ def read_settings(text: str) -> dict[str, AbstractMethod]:
                 f"{ENVIRONMENT}: {', '.join(parts)} is no number, and other parts cannot be told in JSON. Leave it "
                 "out, or call entropax.plugins.verl.register(name, method) in code that every worker runs."
             )
-        return {name: method(**given.get(name, {})) for name, method in METHODS.items()}
+        return {name: _made(method, given.get(name, {})) for name, method in METHODS.items()}
     except (json.JSONDecodeError, TypeError, AttributeError) as error:
         raise EntropaxError(
             f'{ENVIRONMENT} is no JSON object of names and their settings: {error}. An example: {{"entropax_kl_cov": '
             '{"fraction": 0.002}}.'
         ) from error
+
+
+def _made(method: type[AbstractMethod], settings: dict[str, Any]) -> AbstractMethod:
+    """A method with these settings; what it refuses is told with where it was set."""
+    try:
+        return method(**settings)
+    except EntropaxError as error:
+        raise EntropaxError(f"{ENVIRONMENT}: {error}") from error
 
 
 def _no_number(value: Any) -> bool:

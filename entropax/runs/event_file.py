@@ -30,7 +30,7 @@ class EventFile:
             RunWriteError: the disk is full.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        # TensorBoard reads a folder's files in the order of their names: nanoseconds keep two of one second apart.
+        # TensorBoard reads a folder's files in the order of their names: fractions keep two of one second apart.
         self._path = folder / f"events.out.tfevents.{time.time_ns() / 1e9:.9f}.{socket.gethostname()}"
         self._file = self._path.open("xb", buffering=0)
         self._write(Event(file_version="brain.Event:2"))

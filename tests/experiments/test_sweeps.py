@@ -14,6 +14,7 @@ from entropax.errors import EntropaxError
 from entropax.experiments import sweeps
 from entropax.experiments.sweeps import Member, Sweep, episode_return, swept
 from entropax.loops.driver import Interrupted
+from entropax.runs import sole_writer
 from entropax.runs.atomic import write_json
 
 ENV = "entropax/Toy-v0"
@@ -82,6 +83,8 @@ def test_what_is_kept_is_not_trained_again_nor_mixed(done, monkeypatch):
     for other in (sweep(alphas=(0.1, 0.6)), sweep(seeds=3), sweep(training=dataclasses.replace(LOOP, steps=80))):
         with pytest.raises(EntropaxError, match="other settings"):
             swept(other, folder)
+    with sole_writer(folder), pytest.raises(EntropaxError, match="written by another process"):
+        swept(sweep(), folder)
     # What was kept before a field existed is taken with the field's default.
     kept = json.loads((folder / "sweep.json").read_text("utf-8"))
     del kept["training"]["seeds_in"], kept["members"][0]["algorithm"]["n_step"], kept["exploration"]["bonus"]

@@ -67,7 +67,7 @@ def _whereabouts(rising: bool, fold: float) -> str:
 def _lower_targets(one: OneSeed) -> tuple[str, ...]:
     """Targets that leave the policy something to decide."""
     if one.facts.categories:
-        return (one.target("", "0.5") + ", half of log n",)
+        return (one.say(Knob.TARGET, "0.5") + ", half of log n",)
     return (
         one.say(Knob.TARGET, number(one.widest - 0.7)) + ", half the largest sigma",
         one.say(Knob.TARGET, "-1.0") + ", the published one",
