@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import jax
+import jaxtyping
 import pytest
 
 _CACHE = Path(__file__).parent.parent / ".pytest_cache" / "xla"
@@ -34,3 +35,11 @@ def pytest_configure(config):
 def pytest_runtest_setup(item):
     """Compiles for the test and the fixtures that it is the first to use."""
     jax.config.update("jax_disable_most_optimizations", item.get_closest_marker("optimised") is None)
+
+
+@pytest.fixture
+def untyped():
+    """As users have it: no check of annotations before our own, as the gate has."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

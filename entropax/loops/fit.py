@@ -4,12 +4,11 @@ import contextlib
 import math
 import operator
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import jax
-import numpy as np
 
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.errors import EntropaxError
@@ -39,7 +38,7 @@ def fit(
     environment: Environment,
     training: Training | None = None,
     *,
-    seeds: int | Sequence[int] = 1,
+    seeds: SupportsIndex | Iterable[SupportsIndex] = 1,
     root: str | Path = "runs",
     progress: bool = True,
     exploration: Exploration = PLAIN,
@@ -94,14 +93,14 @@ def fit(
     return run
 
 
-def _chosen(seeds: int | Sequence[int]) -> tuple[int, ...]:
+def _chosen(seeds: SupportsIndex | Iterable[SupportsIndex]) -> tuple[int, ...]:
     """The seeds as plain whole numbers, which `run.json` holds.
 
     Raises:
         EntropaxError: they are none, or not distinct, or out of range.
     """
     try:
-        chosen = tuple(map(operator.index, range(seeds) if isinstance(seeds, int | np.integer) else seeds))
+        chosen = tuple(map(operator.index, seeds if isinstance(seeds, Iterable) else range(operator.index(seeds))))
     except TypeError:
         chosen = ()
     if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from types import SimpleNamespace
+from unittest.mock import Mock
 
 import jax
 import jax.numpy as jnp
@@ -12,8 +12,8 @@ from scipy.special import ndtr
 
 from entropax.envs.base import Episodes
 from entropax.experiments import bifurcation, bifurcation_page, reproduce
-from entropax.experiments.bifurcation import ALPHA, BENT, TIME_LIMIT, problems
-from entropax.experiments.bifurcation_learned import learned
+from entropax.experiments.bifurcation import ALPHA, BENT, TIME_LIMIT, Problem, problems
+from entropax.experiments.bifurcation_learned import Learned, learned
 from entropax.experiments.bifurcation_theory import best_gaussian, chances, choices, densities, episode_return
 from entropax.experiments.budget import Budget
 from entropax.experiments.sweeps import episode_return as drawn_return
@@ -120,10 +120,10 @@ def test_the_claim_is_shown_only_where_all_three_are_clear():
 
 def test_a_method_fails_less_often_only_where_its_problems_say_so():
     """Twelve learners fewer on three problems are no more than three problems; on six they are."""
-    tasks = [SimpleNamespace(best=0) for _ in range(6)]
+    tasks = [Mock(Problem, best=0) for _ in range(6)]
 
     def failing_on(count):
-        return [SimpleNamespace(choice=np.full(4, int(index < count))) for index in range(6)]
+        return [Mock(Learned, choice=np.full(4, int(index < count))) for index in range(6)]
 
     def said(count):
         results = {"SAC": failing_on(6), "TD3": failing_on(count)}

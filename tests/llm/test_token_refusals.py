@@ -3,7 +3,6 @@
 import importlib.util
 
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
 
@@ -24,14 +23,6 @@ METHOD = llm.EntropyBonus()
 @pytest.fixture(params=LIBRARIES, name="make")
 def library(request):
     return LIBRARIES[request.param]
-
-
-@pytest.fixture
-def untyped():
-    """As users have it: no check of annotations before our own."""
-    jaxtyping.config.update("jaxtyping_disable", True)
-    yield
-    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 def given(make, **changed):

@@ -96,6 +96,7 @@ REFUSED = {
 }
 
 
+@pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize(("environment", "copies", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_what_would_train_on_something_else_is_refused(environment, copies, message, small, loop, tmp_path):
     with pytest.raises(EntropaxError, match=message):
@@ -190,6 +191,7 @@ def test_seeds_of_numpy_are_whole_numbers_too(seeds):
     assert [type(seed) for seed in chosen] == [int, int]
 
 
+@pytest.mark.usefixtures("untyped")
 @pytest.mark.parametrize("seeds", [0.5, [0.5], "2", None, np.zeros(2)])
 def test_seeds_that_are_no_whole_numbers_are_refused(seeds):
     with pytest.raises(EntropaxError, match="must be a count of at least 1"):

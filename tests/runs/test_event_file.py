@@ -1,6 +1,7 @@
 """TensorBoard's files on a disk that is full, or that no longer takes anything."""
 
 import errno
+import io
 import resource
 import subprocess
 import sys
@@ -58,10 +59,7 @@ def test_a_record_that_does_not_fit_leaves_the_file_whole(tmp_path):
 
 
 def test_a_disk_that_takes_nothing_back_is_reported_too(tmp_path):
-    class ReadOnly:
-        def fileno(self):
-            return file.fileno()
-
+    class ReadOnly(io.FileIO):
         def write(self, content):
             del content
             raise OSError(errno.EROFS, "Read-only file system")
@@ -70,5 +68,5 @@ def test_a_disk_that_takes_nothing_back_is_reported_too(tmp_path):
             del size
             raise OSError(errno.EROFS, "Read-only file system")
 
-    with (tmp_path / "log").open("wb") as file, pytest.raises(RunWriteError, match="Read-only"):
-        append(tmp_path / "log", ReadOnly(), b"x")  # pyright: ignore[reportArgumentType]
+    with ReadOnly(tmp_path / "log", "wb") as file, pytest.raises(RunWriteError, match="Read-only"):
+        append(tmp_path / "log", file, b"x")
