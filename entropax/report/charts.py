@@ -90,7 +90,9 @@ def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
     points = points_per_series(sum(len(run.facts.seeds) for run, _ in having))
     thinned = [(run, thin(series, points)) for run, series in having]
     lines = [row for run, series in thinned for row in seed_rows(run.name, series, run.facts.seeds)]
-    middles = [row for run, series in thinned for row in middle_rows(run.name, series, interval=plot.interval)]
+    by_run = [middle_rows(run.name, series, interval=plot.interval) for run, series in thinned]
+    middles = [row for rows in by_run for row in rows]
+    alone = [rows[0] for rows in by_run if len(rows) == 1]
     y = alt.Y("v:Q", title=plot.axis, scale=_scale(plot, runs, lines), axis=_y_axis(plot, lines))
     x = alt.X("s:Q", title=None, axis=number_axis(), scale=alt.Scale(nice=False, zero=False))
     colour = alt.Color("r:N", legend=None, scale=_run_colours(runs))
@@ -112,8 +114,9 @@ def line_chart(plot: Plot, runs: Sequence[Run]) -> Chart | None:
     ]
     if not plot.interval or not any("l" in row for row in middles):
         del layers[-4]
-    if len(middles) == len(runs):  # A single row has no line to draw.
-        layers[-1] = middle.mark_point(filled=True, size=60).encode(x=x, y=y, color=colour, tooltip=_tooltip(runs))
+    if alone:  # A single row has no line to draw.
+        dots = alt.Chart(alt.InlineData(values=alone)).mark_point(filled=True, size=60)
+        layers.append(dots.encode(x=x, y=y, color=colour, tooltip=_tooltip(runs)))
     return finish(plot.metric, plot.title, plot.caption, alt.layer(*layers), plot.height)
 
 

@@ -189,7 +189,7 @@ def missing(titles: Sequence[str], notes: Sequence[str]) -> str:
 
 
 def events(runs: Sequence[Run]) -> str:
-    """What happened when; neighbouring checkpoints and evaluations share a line."""
+    """What happened when; neighbouring checkpoints share a line, and rows that were not finite."""
     parts = []
     for run in runs:
         lines = "".join(map(_event, _condensed(run.events))) or '<li class="note">No event was logged.</li>'

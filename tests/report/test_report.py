@@ -134,6 +134,16 @@ def test_a_run_of_one_row_draws_points(tmp_path):
     assert marks[-1] == "point"
 
 
+def test_runs_of_one_row_draw_points_beside_runs_that_draw_lines(tmp_path):
+    paths = [write_run(tmp_path / str(rows), "healthy", rows=rows) for rows in (1, 2)]
+    drawn = specs(write_report(paths, tmp_path / "all.html", command=COMMAND).read_text("utf-8"))["train-ent-coef"]
+    *_, hovered, dots = drawn["layer"]
+    assert (hovered["mark"]["type"], dots["mark"]["type"]) == ("point", "point")
+    assert [row["r"] for row in drawn["datasets"][dots["data"]["name"]]] == ["1"]
+    lines = specs(write_report(paths[1:], tmp_path / "two.html", command=COMMAND).read_text("utf-8"))["train-ent-coef"]
+    assert [layer["mark"]["type"] for layer in lines["layer"]].count("point") == 1, "seen under the pointer alone"
+
+
 def test_a_run_that_has_not_logged_yet_still_has_a_page(tmp_path):
     path = write_run(tmp_path / "bare", "healthy", rows=0)
     (path / "metrics.jsonl").unlink()
