@@ -88,18 +88,28 @@ METHODS: Mapping[str, Callable[[Setting], AbstractAlgorithm[Any]]] = {
 REFERENCE = "SAC, alpha 0.2"
 
 
-def train(budget: Budget, root: Path) -> list[Cell]:
+class Learned(NamedTuple):
+    """What became of a method on a task."""
+
+    cell: Cell
+    nonfinite: int
+    """Rows of the log in which something was not finite; such steps and updates are undone, and the run goes on."""
+
+
+def train(budget: Budget, root: Path) -> list[Learned]:
     """Trains every method on every task, a kept run folder each."""
-    cells = []
+    found = []
     for problem in (PROBLEMS[env] for env in budget.envs):
         for name, build in METHODS.items():
             folder = folder_of(root, problem.name, name)
-            algorithm, training = build(published(problem, budget)), problem.training(budget)
+            algorithm = build(published(problem, budget))
+            training = dataclasses.replace(problem.training(budget), on_nonfinite="skip")
             if isinstance(algorithm.data(), Rollout):
                 training = dataclasses.replace(training, num_envs=COPIES, warmup=0, capacity=Training().capacity)
             run = trained(algorithm, problem.env, training, budget.seeds, folder)
-            cells.append(measured(run, problem.env, name, problem.good))
-    return cells
+            nonfinite = sum(event.name == "nonfinite" for event in run.metrics.events)
+            found.append(Learned(measured(run, problem.env, name, problem.good), nonfinite))
+    return found
 
 
 def published(problem: Problem, budget: Budget) -> Setting:

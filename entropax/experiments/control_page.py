@@ -3,26 +3,36 @@
 from collections.abc import Sequence
 
 from entropax.experiments.budget import Budget
-from entropax.experiments.cells import Cell
 from entropax.experiments.comparison import by_task, chart, gaps, good_seeds, table
-from entropax.experiments.control import COPIES, REFERENCE
+from entropax.experiments.control import COPIES, REFERENCE, Learned
 from entropax.experiments.findings import Findings, numbers_of
 from entropax.experiments.problems import Problem
 
 
-def findings(budget: Budget, cells: Sequence[Cell]) -> Findings:
+def findings(budget: Budget, learned: Sequence[Learned]) -> Findings:
     """What the cells say, task by task."""
+    cells = [one.cell for one in learned]
     tasks = by_task(cells)
     said = [[good_seeds(problem, here), *gaps(problem, here, REFERENCE)] for problem, here in tasks.items()]
     return Findings(
         name="control",
         title="Which methods learn the published control tasks?",
         about=_about(budget, list(tasks)),
-        sentences=tuple(words for task in said for words in task),
+        sentences=(*(words for task in said for words in task), *_nonfinite(learned)),
         tables=(table(list(tasks), cells),),
         charts=tuple(chart(problem, here) for problem, here in tasks.items()),
         numbers=tuple(numbers_of(cell) for cell in cells),
     )
+
+
+def _nonfinite(learned: Sequence[Learned]) -> list[str]:
+    """Where something was not finite."""
+    return [
+        f"{one.cell.env.removeprefix('entropax/')}: in {one.nonfinite} of {len(one.cell.rows)} rows of "
+        f"{one.cell.method} something was not finite; such steps and updates were undone."
+        for one in learned
+        if one.nonfinite
+    ]
 
 
 def _about(budget: Budget, problems: Sequence[Problem]) -> tuple[str, ...]:

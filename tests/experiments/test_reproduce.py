@@ -280,8 +280,9 @@ def test_control_compares_with_sac():
         result("SACLite", returns=(-150.0, -161.0, -151.0, -160.0, -155.0)).cell,
         result("SAC-AdaEnt", returns=(-600.0, -900.0, -740.0, -730.0, -735.0)).cell,
     ]
-    found = control_page.findings(TINY, cells)
-    counts, lite, adaent = found.sentences
+    learned = [control.Learned(cell, nonfinite) for cell, nonfinite in zip(cells, (0, 3, 0), strict=True)]
+    found = control_page.findings(TINY, learned)
+    counts, lite, adaent, undone = found.sentences
     assert counts == (
         "Quadrotor-v0: good seeds (return from -250): SAC, alpha 0.2 0 of 5, SACLite 5 of 5, SAC-AdaEnt 0 of 5."
     )
@@ -291,6 +292,7 @@ def test_control_compares_with_sac():
     assert "SACLite is higher (difference 580," in lite
     assert "p = 0.0159" in lite, "2 / 252, times two methods"
     assert "not clearly higher or lower (difference 0," in adaent
+    assert undone.startswith(f"Quadrotor-v0: in 3 of {len(cells[1].rows)} rows of SACLite something was not finite")
     (table,) = found.tables
     assert dict(row[:2] for row in table.rows)["best known"] == "-72"
 
@@ -298,11 +300,13 @@ def test_control_compares_with_sac():
 @pytest.mark.slow
 def test_control_from_training_to_pages(monkeypatch, tmp_path):
     name = "SAC, alpha learned"
-    monkeypatch.setattr(control, "METHODS", {name: control.METHODS[name]})
+    diverging = {"diverging": lambda setting: dataclasses.replace(setting.sac, critic_learning_rate=1e38)}
+    monkeypatch.setattr(control, "METHODS", {name: control.METHODS[name], **diverging})
     budget = dataclasses.replace(TINY, envs=("entropax/Obstacle2D-v0",))
     files = reproduce.reproduce("control", budget, tmp_path, command="c")
     cells = json.loads(files[1].read_text("utf-8"))["cells"]
-    assert [cell["method"] for cell in cells] == [name]
-    assert len(cells[0]["evaluations"]) == 20
+    assert [cell["method"] for cell in cells] == [name, "diverging"]
+    assert [len(cell["evaluations"]) for cell in cells] == [20, 20], "what diverges is trained to its end"
+    assert "rows of diverging something was not finite" in files[2].read_text("utf-8")
     runs = sorted(path.parent.parent.name for path in tmp_path.glob("*/*/run.json"))
-    assert runs == ["Obstacle2D-v0--SAC-alpha-learned"], "each cell can be reported on"
+    assert runs == ["Obstacle2D-v0--SAC-alpha-learned", "Obstacle2D-v0--diverging"], "each cell can be reported on"
