@@ -143,6 +143,9 @@ class DeviceLane(AbstractLane):
         returns, lengths = self._evaluation(self._actor(), keys)
         return np.asarray(returns), np.asarray(lengths)
 
+    def cut_short(self) -> None:
+        """A signal leaves an evaluation that is made here by itself."""
+
     def save(self) -> tuple[Any, dict[str, Any]]:
         """The carry, and the policy at the last look."""
         return jax.device_get({"carry": self._carry, "previous": self._previous}), {}

@@ -73,7 +73,12 @@ class Driver:
         if not self.lanes[0].elsewhere:
             return [ask(*each) for each in zip(self.lanes, *parts, strict=True)]
         with ThreadPoolExecutor(len(self.lanes)) as pool:
-            return list(pool.map(ask, self.lanes, *parts))
+            try:
+                return list(pool.map(ask, self.lanes, *parts))
+            except StopNow:  # The pool waits for its threads, and these for the processes.
+                for lane in self.lanes:
+                    lane.cut_short()
+                raise
 
     def restore(self, tree: Any, meta: dict[str, Any]) -> None:
         """Goes on from a checkpoint, with the snapshots up to it; its own is made up for if it was not written."""

@@ -245,6 +245,9 @@ class HostLane(AbstractLane):
         returns, lengths = np.array([np.mean(r, axis=1) for r in results], np.float32).T
         return returns, lengths
 
+    def cut_short(self) -> None:
+        """A signal leaves an evaluation that is made here by itself."""
+
     def save(self) -> tuple[Any, dict[str, Any]]:
         """Learner, policy at the last look, what exploring remembers, each seed's replay; the rest as JSON."""
         stored = [worker.save() for worker in self.workers]

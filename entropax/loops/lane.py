@@ -68,6 +68,10 @@ class AbstractLane(abc.ABC):
         """Mean return and length of deterministic episodes, `[seeds]` each."""
 
     @abc.abstractmethod
+    def cut_short(self) -> None:
+        """Has an evaluation that another process makes leave with `StopNow`; nothing where it is made here."""
+
+    @abc.abstractmethod
     def save(self) -> tuple[Any, dict[str, Any]]:
         """All arrays, and what else is needed to go on, as JSON."""
 

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import os
 import signal
+import threading
 import time
 import traceback
 from typing import Any
@@ -18,10 +19,13 @@ from entropax.loops.assemble import make_lanes
 from entropax.loops.lane import AbstractLane
 from entropax.loops.messages import Arrays, Channel, Content
 from entropax.loops.run import spec_to_json
+from entropax.loops.signals import StopNow, StopRequest
 from entropax.runs import from_config
 from entropax.runs.tensors import fill, name_leaves
 
 Answer = tuple[Content, Arrays]
+PARENT_EVERY = 1.0
+"""Seconds between two looks at whether the parent is still there."""
 
 
 def main() -> None:
@@ -32,10 +36,19 @@ def main() -> None:
     channel = Channel(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    _serve(channel)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    with StopRequest((signal.SIGUSR1,)) as stop:
+        _serve(channel, stop)
 
 
-def _serve(channel: Channel) -> None:
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent, also within an evaluation, which may be long or without end."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_EVERY)
+    os._exit(1)
+
+
+def _serve(channel: Channel, stop: StopRequest) -> None:
     """Answers until nobody asks any more, or until something has failed."""
     with contextlib.ExitStack() as at_end:
         lane: AbstractLane | None = None
@@ -48,7 +61,7 @@ def _serve(channel: Channel) -> None:
                 if lane is None:
                     lane = _build(order)
                     at_end.callback(lane.close)
-                content, answer = _answer(lane, order, arrays)
+                content, answer = _answer(lane, order, arrays, stop)
             except Exception as error:
                 content, answer = _failure(error), {}
             try:
@@ -74,7 +87,7 @@ def _build(order: Content) -> AbstractLane:
     return make_lanes(algorithm, order["environment"], training, [tuple(order["seeds"])], exploration)[0]
 
 
-def _answer(lane: AbstractLane, order: Content, arrays: Arrays) -> Answer:
+def _answer(lane: AbstractLane, order: Content, arrays: Arrays, stop: StopRequest) -> Answer:
     """Does what is asked for and puts what comes of it into a message."""
     match order["do"]:
         case "build":
@@ -88,8 +101,12 @@ def _answer(lane: AbstractLane, order: Content, arrays: Arrays) -> Answer:
         case "measures":
             return {}, lane.measures()
         case "evaluate":
-            returns, lengths = lane.evaluate(order["episodes"])
-            return {}, {"returns": returns, "lengths": lengths}
+            try:
+                with stop.cutting_short():
+                    returns, lengths = lane.evaluate(order["episodes"])
+            except StopNow:
+                return {"cut_short": True}, {}
+            return {"cut_short": False}, {"returns": returns, "lengths": lengths}
         case "actor":
             return _named(lane.actor())
         case "snapshot":

@@ -26,6 +26,7 @@ from entropax.loops.devices import cores
 from entropax.loops.lane import AbstractLane, Sums
 from entropax.loops.messages import Arrays, Channel, Content, Named, Shape, named
 from entropax.loops.run import spec_from_json
+from entropax.loops.signals import StopNow
 from entropax.loops.training import Training
 from entropax.runs import to_config
 from entropax.runs.tensors import name_leaves
@@ -172,9 +173,19 @@ class ProcessLane(AbstractLane):
         return _tree(*self._ask("snapshot"))
 
     def evaluate(self, episodes: int) -> tuple[np.ndarray, np.ndarray]:
-        """Mean return and length of deterministic episodes from fixed starts."""
-        _, arrays = self._ask("evaluate", {"episodes": episodes})
+        """Mean return and length of deterministic episodes from fixed starts.
+
+        Raises:
+            StopNow: it was cut short.
+        """
+        content, arrays = self._ask("evaluate", {"episodes": episodes})
+        if content["cut_short"]:
+            raise StopNow
         return arrays["returns"], arrays["lengths"]
+
+    def cut_short(self) -> None:
+        """Leaves the child's evaluation, or its next one where none is under way."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def save(self) -> tuple[Named, dict[str, Any]]:
         """What the child's lane saves: a checkpoint is the same with processes and without."""

@@ -3,7 +3,7 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -13,10 +13,11 @@ class StopNow(BaseException):
 
 
 class StopRequest:
-    """A context in which the first SIGINT or SIGTERM is noted; a second SIGINT interrupts at once."""
+    """A context in which the first of some signals is noted; a second SIGINT interrupts at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, numbers: Sequence[int] = (signal.SIGINT, signal.SIGTERM)) -> None:
         self.signal: int | None = None
+        self._numbers = numbers
         self._cuts = False
         self._before: dict[int, Any] = {}
 
@@ -27,7 +28,7 @@ class StopRequest:
 
     def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in self._numbers:
                 self._before[number] = signal.signal(number, self._note)
         return self
 

@@ -228,22 +228,57 @@ main(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize("phase", ["warm-up", "training"])
-def test_ctrl_c_saves_within_ten_seconds(phase, tmp_path):
-    counts = {"warm-up": ["--warmup", "400_000", "--steps", "400_100"], "training": ["--steps", "60_000"]}[phase]
-    flags = ["--seeds", "2", "--seeds-in", "processes", "--root", str(tmp_path), *counts]
-    words = ["train", "sac", "--env", "Pendulum-v1", *flags, "--algorithm.batch-size", "32"]
-    process = subprocess.Popen(
-        [sys.executable, "-c", COMMAND, *words], stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    ready = '"start"' if phase == "warm-up" else '"metrics"'
+ENDLESS = """
+import os
+from pathlib import Path
+
+import gymnasium
+from gymnasium.envs.classic_control import PendulumEnv
+
+class Endless(PendulumEnv):
+    steps = 0
+
+    def __init__(self):
+        super().__init__()
+        self.own = 0
+
+    def step(self, action):
+        if self.own < 100 and Endless.steps > 400:  # Only the one for evaluations has steps of its own so late.
+            Path("evaluating").write_text(str(os.getpid()))
+        self.own += 1
+        Endless.steps += 1
+        return super().step(action)
+
+gymnasium.register("Endless-v0", Endless)
+"""
+
+WHEN = {
+    "warm-up": ("Pendulum-v1", ["--warmup", "400_000", "--steps", "400_100"], ("runs/*/metrics.jsonl", '"start"')),
+    "training": ("Pendulum-v1", ["--steps", "60_000"], ("runs/*/metrics.jsonl", '"metrics"')),
+    "evaluation without end": ("endless:Endless-v0", ["--steps", "600", "--warmup", "500"], ("evaluating", "")),
+}
+
+
+def _at_work(env, counts, ready, folder) -> subprocess.Popen[str]:
+    """The command in processes of its own, as soon as a file of the folder has a text."""
+    (folder / "endless.py").write_text(ENDLESS)
+    flags = ["--seeds", "2", "--seeds-in", "processes", *counts, "--algorithm.batch-size", "32"]
+    command = [sys.executable, "-c", COMMAND, "train", "sac", "--env", env, *flags]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True, cwd=folder)
+    deadline, (pattern, text) = time.monotonic() + 90, ready
+    while not any(text in path.read_text() for path in folder.glob(pattern)):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise AssertionError(process.communicate()[1])
+        time.sleep(0.05)
+    time.sleep(1)
+    return process
+
+
+@pytest.mark.parametrize(("env", "counts", "ready"), WHEN.values(), ids=WHEN)
+def test_ctrl_c_saves_within_ten_seconds(env, counts, ready, tmp_path):
+    process = _at_work(env, counts, ready, tmp_path)
     try:
-        deadline = time.monotonic() + 90
-        while not any(ready in log.read_text() for log in tmp_path.glob("*/metrics.jsonl")):
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-        time.sleep(1)
         sent = time.monotonic()
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)
@@ -255,8 +290,23 @@ def test_ctrl_c_saves_within_ten_seconds(phase, tmp_path):
     assert "entropax resume" in errors
     assert "Traceback" not in errors
     assert took < 10
-    (path,) = tmp_path.iterdir()
-    assert read_checkpoint_meta(path)[1] > 0
+    (path,) = (tmp_path / "runs").iterdir()
+    meta, step = read_checkpoint_meta(path)
+    assert step > 0
+    assert meta["evaluation_owed"] == ("endless" in env)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
+def test_a_killed_parent_leaves_no_child_that_evaluates_without_end(tmp_path):
+    process = _at_work(*WHEN["evaluation without end"], tmp_path)
+    child = int((tmp_path / "evaluating").read_text())
+    assert not _gone(child)
+    process.kill()
+    process.communicate()
+    deadline = time.monotonic() + 30
+    while not _gone(child):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_stretches_grow_to_half_a_second_of_rounds():
