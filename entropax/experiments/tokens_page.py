@@ -1,7 +1,7 @@
 """What the sums show: entropy under each method, what it was worth, and entropies held."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import altair as alt
@@ -11,7 +11,7 @@ from scipy.stats import spearmanr
 from entropax.experiments import tokens_quiz_page
 from entropax.experiments.budget import TokenBudget
 from entropax.experiments.charts import Line, Rule, line_chart, over_seeds
-from entropax.experiments.findings import Findings, Table, gap_words, middle_words, rounded
+from entropax.experiments.findings import Findings, Table, gap_words, holm, middle_words, rank_chance, rounded
 from entropax.experiments.tokens import (
     BEFORE,
     FEW,
@@ -107,15 +107,17 @@ def _about(budget: TokenBudget) -> tuple[str, ...]:
         f"Targets are {', '.join(f'{target:g}' for target in TARGETS)} nats a token, chosen before this run; a "
         "controller acts once a rollout, one rollout late. Held is within "
         f"{100 * BAND:.0f} % of the target. *Higher* and *lower* stand where the interval of the difference excludes 0 "
-        "and a rank test gives p < 0.05, without correction for the number of methods.",
+        "and a rank test gives p < 0.05 after Holm's correction for the number of settings in the sentence. Five seeds "
+        "are too few for any, ten are not.",
     )
 
 
-def _compared(results: Results, names: Iterable[str], key: str, others: np.ndarray) -> str:
+def _compared(results: Results, names: Collection[str], key: str, others: np.ndarray) -> str:
     """Which settings are higher than others in a measure, which lower, which neither."""
     groups: dict[str, list[str]] = {"higher": [], "lower": [], "not clearly either": []}
-    for name in names:
-        side = gap_words(results.sums[name].exact[key], others).split(" ")[0]
+    chances = holm([rank_chance(results.sums[name].exact[key], others) for name in names])
+    for name, chance in zip(names, chances, strict=True):
+        side = gap_words(results.sums[name].exact[key], others, chance).split(" ")[0]
         groups[side if side in groups else "not clearly either"].append(name)
     return "; ".join(f"{side}: {', '.join(names) or 'none'}" for side, names in groups.items())
 

@@ -15,7 +15,7 @@ from entropax.experiments.tokens_run import Outcome, plain_lists, restored
 from entropax.llm import Clip
 
 TINY = TokenBudget(seeds=2, steps=16, examples=3, follow_up=2, quiz=2)
-ROWS, SEEDS = 24, 4
+ROWS, SEEDS = 24, 6
 
 
 def made(generator, falls=1.0, **exact):
@@ -80,6 +80,15 @@ def test_sentences_name_what_differs_and_only_that(findings):
     assert re.search(r"higher: KL-Cov; lower: none;", said_of)
     (said_of,) = (one for one in sentences if one.startswith("Share of right answers"))
     assert "higher: none; lower: GSPO (0.1);" in said_of
+
+
+def test_of_many_settings_one_that_is_apart_by_chance_is_not_named(results):
+    """Seeds that overlap by so little are apart at p = 0.015 alone, of sixteen settings they are not."""
+    others = results.sums[tokens_page.REFERENCE].exact["nats"]
+    near = results.sums["KL-Cov"]._replace(exact={"nats": others + 0.7 * np.ptp(others)})
+    many = results._replace(sums={**results.sums, "KL-Cov": near})
+    assert "higher: KL-Cov" in tokens_page._compared(many, ["KL-Cov"], "nats", others)
+    assert "higher: none" in tokens_page._compared(many, list(tokens_page.METHODS), "nats", others)
 
 
 def test_who_is_misled_is_told_from_who_cannot(results):
