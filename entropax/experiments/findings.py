@@ -102,8 +102,9 @@ def middle_words(values: np.ndarray) -> str:
 
 
 def rank_chance(values: np.ndarray, others: np.ndarray) -> float:
-    """Mann and Whitney's p that two groups of seeds rank alike."""
-    return float(mannwhitneyu(values, others).pvalue)
+    """Mann and Whitney's p that two groups of seeds rank alike; 1 where all are the same, where SciPy may give NaN."""
+    alike = np.ptp(np.concatenate([values, others])) == 0
+    return 1.0 if alike else float(mannwhitneyu(values, others).pvalue)
 
 
 def holm(chances: Sequence[float]) -> list[float]:
