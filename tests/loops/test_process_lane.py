@@ -200,6 +200,13 @@ def _gone(pid: int) -> bool:
         return True
 
 
+def _wait_until_gone(pid: int) -> None:
+    deadline = time.monotonic() + 30
+    while not _gone(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at /proc")
 def test_a_killed_parent_leaves_no_child():
     parent = subprocess.Popen([sys.executable, "-c", PARENT], stdout=subprocess.PIPE, text=True)
@@ -213,10 +220,7 @@ def test_a_killed_parent_leaves_no_child():
     assert not _gone(child)
     parent.kill()
     parent.wait()
-    deadline = time.monotonic() + 30
-    while not _gone(child):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    _wait_until_gone(child)
 
 
 COMMAND = """
@@ -303,10 +307,7 @@ def test_a_killed_parent_leaves_no_child_that_evaluates_without_end(tmp_path):
     assert not _gone(child)
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 30
-    while not _gone(child):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    _wait_until_gone(child)
 
 
 def test_stretches_grow_to_half_a_second_of_rounds():
