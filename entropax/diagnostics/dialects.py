@@ -104,12 +104,26 @@ _SHARED: dict[Knob | TokenKnob, str] = {
 }
 """What all our learners of Q call alike."""
 
+
+def _without_alpha(more: str, less: str, instead: str) -> dict[Knob | TokenKnob, str]:
+    """Words for the knobs of alpha where noise of a set size explores.
+
+    Args:
+        more: the setting that explores more, as a larger alpha would.
+        less: the one that explores less.
+        instead: what there is in place of a law of alpha.
+    """
+    nothing = f"{instead}: there is no alpha here"
+    return {
+        **dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), more),
+        **dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), less),
+        **dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), nothing),
+    }
+
+
 DETERMINISTIC = Dialect(
     "Entropax",
-    _SHARED
-    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), f"a larger {_NOISE}")
-    | dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), f"a smaller {_NOISE}")
-    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_NOISE}: there is no alpha here"),
+    _SHARED | _without_alpha(f"a larger {_NOISE}", f"a smaller {_NOISE}", _NOISE),
 )
 """For deterministic policies, whose noise is a setting: it stands for what alpha and its target would do."""
 
@@ -119,9 +133,9 @@ GREEDY = Dialect(
     "Entropax",
     _SHARED
     | {Knob.POLYAK: "algorithm.following:soft-copy --algorithm.following.polyak {}"}
-    | dict.fromkeys((Knob.FIXED_ALPHA, Knob.INITIAL_ALPHA, Knob.ALPHA_MINIMUM), f"{_RULE}.final with a larger epsilon")
-    | dict.fromkeys((Knob.TARGET, Knob.ALPHA_MAXIMUM), f"{_RULE}.final with a smaller epsilon")
-    | dict.fromkeys((Knob.ALPHA_RATE, Knob.NO_CLAMP), f"{_RULE}.fraction: there is no alpha here"),
+    | _without_alpha(
+        f"{_RULE}.final with a larger epsilon", f"{_RULE}.final with a smaller epsilon", f"{_RULE}.fraction"
+    ),
 )
 """For DQN, whose rule of exploration stands for what alpha and its target would do."""
 
@@ -191,6 +205,24 @@ SB3_ON_POLICY = Dialect(
 )
 """For PPO and A2C, whose ent_coef stays."""
 
+_SIGMA = "sigma of action_noise=NormalActionNoise(mean, sigma)"
+
+SB3_DETERMINISTIC = Dialect(
+    SB3.name, {**SB3.settings, **_without_alpha(f"a larger {_SIGMA}", f"a smaller {_SIGMA}", _SIGMA)}
+)
+"""For TD3 and DDPG, whose noise is a setting."""
+
+SB3_GREEDY = Dialect(
+    SB3.name,
+    {
+        **SB3.settings,
+        **_without_alpha("a larger exploration_final_eps", "a smaller exploration_final_eps", "exploration_fraction"),
+        Knob.CRITIC_RATE: "learning_rate={}",
+        Knob.POLYAK: "tau={} with target_update_interval=1",
+    },
+)
+"""For DQN."""
+
 _OF_A_LAW: dict[Knob | TokenKnob, str] = {
     Knob.ALPHA_RATE: "LawAlpha(Dual(learning_rate={}))",
     Knob.INITIAL_ALPHA: "LawAlpha(Dual(initial_alpha={}))",
@@ -241,6 +273,29 @@ CLEANRL_ON_POLICY = Dialect(
     },
 )
 """For PPO, whose --ent-coef stays."""
+
+_CLEAN_NOISE = "--exploration-noise"
+
+CLEANRL_DETERMINISTIC = Dialect(
+    CLEANRL.name,
+    {
+        **CLEANRL.settings,
+        **_without_alpha(f"a larger {_CLEAN_NOISE}", f"a smaller {_CLEAN_NOISE}", _CLEAN_NOISE),
+        Knob.CRITIC_RATE: "--learning-rate {} (it is the actor's too)",
+    },
+)
+"""For TD3 and DDPG, likewise."""
+
+CLEANRL_GREEDY = Dialect(
+    CLEANRL.name,
+    {
+        **CLEANRL.settings,
+        **_without_alpha("a larger --end-e", "a smaller --end-e", "--exploration-fraction"),
+        Knob.CRITIC_RATE: "--learning-rate {}",
+        Knob.POLYAK: "--tau {} with --target-network-frequency 1",
+    },
+)
+"""For DQN."""
 
 BRAX = Dialect(
     "Brax",

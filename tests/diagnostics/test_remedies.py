@@ -8,11 +8,16 @@ from made_series import CLIMB, FLAT, ROWS, STEPS, D, T, column, returns, run, sp
 from tensorboardX import SummaryWriter
 
 from entropax.diagnostics.dialects import (
+    CLEANRL,
+    CLEANRL_DETERMINISTIC,
+    CLEANRL_GREEDY,
     CLEANRL_ON_POLICY,
     ENTROPAX,
     META_SAC,
     OF_CATEGORIES,
     SB3,
+    SB3_DETERMINISTIC,
+    SB3_GREEDY,
     SB3_ON_POLICY,
     SB3_ON_POLICY_STEERED,
     SB3_STEERED,
@@ -47,8 +52,11 @@ def without_alpha(series):
     return {name: one for name, one in series.items() if not name.startswith("train/ent_coef")}
 
 
+NOISY = [SB3_DETERMINISTIC, SB3_GREEDY, CLEANRL_DETERMINISTIC, CLEANRL_GREEDY]
+
+
 @pytest.mark.parametrize(
-    "dialect", [SB3_ON_POLICY, SB3_STEERED, SB3_ON_POLICY_STEERED, CLEANRL_ON_POLICY, META_SAC, OF_CATEGORIES]
+    "dialect", [SB3_ON_POLICY, SB3_STEERED, SB3_ON_POLICY_STEERED, CLEANRL_ON_POLICY, META_SAC, OF_CATEGORIES, *NOISY]
 )
 def test_every_dialect_has_words_for_every_knob(dialect):
     assert set(dialect.settings) == set(Knob)
@@ -66,6 +74,31 @@ def test_an_on_policy_log_is_advised_in_settings_that_ppo_takes(tmp_path, tag, s
     (found,) = judge(log.series, log.facts)
     assert (found.rule, found.remedy[1]) == ("premature-collapse", bonus)
     assert "auto" not in said([found]) and "target_entropy=-" not in said([found])
+
+
+@pytest.mark.parametrize(
+    ("rows", "dialect", "more"),
+    [
+        ({"train/actor_loss": 1.0}, SB3_DETERMINISTIC, "a larger sigma of action_noise"),
+        ({"rollout/exploration_rate": 0.1}, SB3_GREEDY, "a larger exploration_final_eps"),
+        ({"losses/actor_loss": 1.0}, CLEANRL_DETERMINISTIC, "a larger --exploration-noise"),
+        ({"losses/td_loss": 1.0}, CLEANRL_GREEDY, "a larger --end-e"),
+    ],
+    ids=["SB3's TD3", "SB3's DQN", "CleanRL's TD3", "CleanRL's DQN"],
+)
+def test_a_log_of_what_explores_by_noise_is_advised_in_its_settings(tmp_path, rows, dialect, more):
+    reward = "charts/episodic_return" if dialect.name == "CleanRL" else "rollout/ep_rew_mean"
+    log = logged(tmp_path / "a", rows | {reward: FLAT})
+    assert log.facts.dialect is dialect
+    found = spoken(log.series, baselines={"zero action": 10.0}, dialect=dialect)["below-baseline"]
+    assert more in said([found]) and "ent_coef" not in said([found]) and "alpha" not in said([found])
+
+
+def test_sac_s_log_with_a_temperature_is_not_taken_for_td3_s(tmp_path):
+    log = logged(tmp_path / "a", {"train/actor_loss": 1.0, "train/ent_coef": 0.1, "rollout/ep_rew_mean": 1.0})
+    assert log.facts.dialect is SB3
+    log = logged(tmp_path / "b", {"losses/actor_loss": 1.0, "losses/alpha": 0.1, "charts/episodic_return": 1.0})
+    assert log.facts.dialect is CLEANRL
 
 
 def test_a_log_of_theirs_with_our_callback_s_names_is_theirs(tmp_path):

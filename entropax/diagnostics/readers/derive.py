@@ -172,8 +172,8 @@ def facts_of(
 ) -> Facts:
     """What another library's run is compared with.
 
-    A log with a temperature is of a tanh-Gaussian policy, whose widest entropy is known. Without one (PPO), the widest
-    that the run itself has seen stands for it.
+    A log of SAC with a temperature is of a tanh-Gaussian policy, whose widest entropy is known. For any other (PPO),
+    the widest that the run itself has seen stands for it.
 
     Args:
         seeds: their numbers.
@@ -186,13 +186,13 @@ def facts_of(
         # The widest policy has log n nats of n tokens; the rules find n in a series of its own where it is known.
         return Facts(seeds, 1, math.nan, baselines=dict(known.baselines), dialect=library.dialect)
     rates = [late_mean(one["train/learning_rate"]) for one in logged if "train/learning_rate" in one]
-    on_policy = any(not library.on_policy.isdisjoint(one) for one in logged)
-    squashed = not on_policy and any("train/ent_coef" in one for one in columns)
+    family = library.family(frozenset(name for one in logged for name in one))
+    squashed = family is None and any("train/ent_coef" in one for one in columns)
     return Facts(
         seeds=seeds,
         action_dimensions=known.action_dimensions,
         entropy_maximum=max_tanh_normal_entropy() if squashed else math.nan,
         temperature_rate=rates[0] if rates else math.nan,
         baselines=dict(known.baselines),
-        dialect=library.on_policy_dialect if on_policy else library.dialect,
+        dialect=library.dialect if family is None else family.dialect,
     )

@@ -94,6 +94,18 @@ def slack_unknown(loss: np.ndarray, alpha: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
+class Family:
+    """Algorithms of a library that do not learn a temperature, told by what they log and what they do not."""
+
+    dialect: Dialect
+    """In which remedies for their runs are given."""
+    logs: frozenset[str]
+    """Names of which they log one."""
+    lacks: frozenset[str] = frozenset()
+    """Names of which they log none."""
+
+
+@dataclass(frozen=True)
 class Library:
     """How one library names things, and what its temperature loss says of the entropy."""
 
@@ -116,10 +128,8 @@ class Library:
     """Names of which it always logs at least one; empty where its other names are telling enough."""
     marks: frozenset[str] = frozenset()
     """Names that it logs and we do not: they tell its log with our callback's names in it from one of ours."""
-    on_policy: frozenset[str] = frozenset()
-    """Names of which PPO and A2C log one and SAC none."""
-    on_policy_dialect: Dialect = dialects.OTHER
-    """In which remedies are given where one of these is logged."""
+    families: tuple[Family, ...] = ()
+    """Its algorithms whose settings are not SAC's."""
 
     def bare(self, name: str) -> str:
         """A name without what a logger put before it, where that makes it a known one."""
@@ -131,6 +141,10 @@ class Library:
         """How many of a log's names are this library's; 0 without its signature."""
         bare = frozenset(map(self.bare, names))
         return len(bare & self.names.keys()) if not self.signature or bare & self.signature else 0
+
+    def family(self, names: frozenset[str]) -> Family | None:
+        """The family that a log with these names is of; None is SAC."""
+        return next((family for family in self.families if family.logs & names and not family.lacks & names), None)
 
 
 SB3 = Library(
@@ -153,12 +167,15 @@ SB3 = Library(
     slack=slack_in_log_alpha,
     default_target=-1.0,
     marks=frozenset({"time/total_timesteps", "time/time_elapsed", "train/learning_rate"}),
-    on_policy=frozenset({"train/entropy_loss"}),
-    on_policy_dialect=dialects.SB3_ON_POLICY,
+    families=(
+        Family(dialects.SB3_ON_POLICY, frozenset({"train/entropy_loss"})),
+        Family(dialects.SB3_GREEDY, frozenset({"rollout/exploration_rate"})),
+        Family(dialects.SB3_DETERMINISTIC, frozenset({"train/actor_loss"}), lacks=frozenset({"train/ent_coef"})),
+    ),
 )
 """stable-baselines3 2.9.2 and sbx-rl 0.28.0: `logger.record` in sac.py, ppo.py, off_policy_algorithm.py and
 callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy;
-`train/value_loss` is its mean squared error, as our PPO's."""
+`train/value_loss` is its mean squared error, as our PPO's. DQN logs its epsilon, TD3 and DDPG no temperature."""
 
 CLEANRL = Library(
     "CleanRL",
@@ -179,12 +196,15 @@ CLEANRL = Library(
     slack=slack_in_alpha,
     default_target=-1.0,
     environment_units=True,
-    on_policy=frozenset({"losses/entropy"}),
-    on_policy_dialect=dialects.CLEANRL_ON_POLICY,
+    families=(
+        Family(dialects.CLEANRL_ON_POLICY, frozenset({"losses/entropy"})),
+        Family(dialects.CLEANRL_GREEDY, frozenset({"losses/td_loss"})),
+        Family(dialects.CLEANRL_DETERMINISTIC, frozenset({"losses/actor_loss"}), lacks=frozenset({"losses/alpha"})),
+    ),
 )
 """cleanrl/sac_continuous_action.py: the loss is −α (log π + H̄), and log π has the log of the action scale in it.
 `losses/qf_loss` is half the sum over two critics, as ours. `losses/entropy` and `losses/value_loss` are PPO's,
-the latter half a mean squared error, which is whole in ours."""
+the latter half a mean squared error, which is whole in ours; `losses/td_loss` is DQN's. TD3 and DDPG log no alpha."""
 
 BRAX = Library(
     "Brax",
