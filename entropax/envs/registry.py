@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gymnasium
+from gymnasium.envs.registration import find_highest_version, get_env_id, parse_env_id
 
 from entropax.envs import acrobot, deep_sea, gridworld, obstacle2d, quadrotor, toy, vehicle
 from entropax.envs.acrobot import MAX_SPEEDS, Acrobot
@@ -331,6 +332,18 @@ def make(id: str, num_envs: int = 1) -> Episodes[Any] | AbstractHostEnvironments
         taken = GymnasiumEnvironments(envs)
         unless_taken.pop_all()
     return taken
+
+
+def versioned(id: str) -> str:
+    """The id with the version that `make` takes for it; without one a later Gymnasium may make another environment.
+
+    Args:
+        id: one that `make` has made, so that the module that registers it is imported.
+    """
+    module, colon, name = id.rpartition(":")
+    namespace, base, version = parse_env_id(name)
+    newest = find_highest_version(namespace, base) if version is None else None
+    return id if newest is None else f"{module}{colon}{get_env_id(namespace, base, newest)}"
 
 
 def _make_gymnasium(id: str) -> gymnasium.Env[Any, Any]:

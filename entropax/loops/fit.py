@@ -11,6 +11,7 @@ from typing import Any, SupportsIndex
 import jax
 
 from entropax.algorithms.base import AbstractAlgorithm
+from entropax.envs.registry import versioned
 from entropax.errors import EntropaxError
 from entropax.exploration import PLAIN, Exploration
 from entropax.loops.assemble import Environment, make_lanes, name_of
@@ -72,10 +73,11 @@ def fit(
     places = len(cores() if training.seeds_in == "processes" else jax.local_devices())
     with _closed(make_lanes(algorithm, environment, training, groups(chosen, places), exploration)) as lanes:
         widest = actors_like(algorithm, lanes[0].spec, 1).max_entropy()
+        name = versioned(environment) if isinstance(environment, str) else name_of(environment)
         manifest = new_manifest(
             algorithm=to_config(algorithm),
             environment={
-                "id": name_of(environment),
+                "id": name,
                 "by_id": isinstance(environment, str),
                 "backend": _backend(lanes[0]),
                 "num_envs": training.num_envs,
@@ -86,7 +88,7 @@ def fit(
             baselines={} if math.isnan(widest) else {"entropy_maximum_per_dimension": widest},
             exploration=None if exploration.plain() else to_config(exploration),
         )
-        hint = f"{type(algorithm).__name__.lower()}-{name_of(environment)}"
+        hint = f"{type(algorithm).__name__.lower()}-{name}"
         run = Run(create_run(Path(root), hint, manifest), manifest)
         with sole_writer(run.path):
             _drive(run, lanes, training, progress, "start", None)

@@ -10,7 +10,7 @@ from entropax.envs import listing
 from entropax.envs.base import Episodes
 from entropax.envs.gymnasium_adapter import GymnasiumEnvironments
 from entropax.envs.listing import action_text, available
-from entropax.envs.registry import HOST_TASKS, TASKS, UnknownEnvironment, make
+from entropax.envs.registry import HOST_TASKS, TASKS, UnknownEnvironment, make, versioned
 from entropax.errors import EntropaxError
 from entropax.types import Bounds, Categories, Spec
 
@@ -122,3 +122,18 @@ def test_importing_and_listing_leave_mujoco_alone():
         "register_all(); available(); assert 'mujoco' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("id", "full"),
+    [
+        ("Pendulum", "Pendulum-v1"),
+        ("gymnasium:Pendulum", "gymnasium:Pendulum-v1"),
+        ("Pendulum-v1", "Pendulum-v1"),
+        ("CartPole-v0", "CartPole-v0"),
+        ("entropax/Toy-v0", "entropax/Toy-v0"),
+        ("NoSuchTask", "NoSuchTask"),
+    ],
+)
+def test_an_id_has_the_version_that_gymnasium_takes_for_it(id, full):
+    assert versioned(id) == full

@@ -247,6 +247,13 @@ def test_an_evaluation_without_end_is_left_at_a_signal_and_made_up_for(small, lo
     assert Counted.opened == 0
 
 
+@pytest.mark.filterwarnings("ignore:.*Using the latest versioned environment")
+def test_an_id_without_a_version_is_kept_with_the_one_that_was_made(small, loop, tmp_path):
+    short = dataclasses.replace(loop, steps=200, evaluate_every=0)
+    run = fit(small, "Pendulum", short, root=tmp_path, progress=False)
+    assert run.manifest.environment["id"] == "Pendulum-v1" and "Pendulum-v1" in run.path.name
+
+
 def test_another_environment_than_the_run_s_is_refused(small, loop, tmp_path):
     short = dataclasses.replace(loop, steps=200, evaluate_every=0)
     run = fit(small, Episodes(Pendulum(), 50), short, root=tmp_path, progress=False)
