@@ -230,6 +230,12 @@ def test_without_a_known_band_alpha_must_have_moved_before_it_was_pinned():
     assert "target-missed" in spoken(pinned(-3.0, -0.4, moved=False))
 
 
+def test_an_alpha_that_is_logged_more_often_than_it_is_updated_is_not_pinned():
+    stairs = -1.0 - 0.2 * np.floor(5.9 * T)
+    assert "alpha-clamped" not in spoken(run(-0.5, stairs))
+    assert "alpha-clamped" in spoken(run(-0.5, stairs), alpha_band=(math.exp(stairs[-1]), 1.0))
+
+
 @pytest.mark.parametrize(
     ("nats", "share", "speaks"),
     [(0.0, 5e-5, True), (0.0, 2e-4, False), (-0.9, 5e-5, False), (np.where(T < 0.8, -1.1, 0.5), 5e-5, False)],

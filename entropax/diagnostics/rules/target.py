@@ -60,14 +60,20 @@ def _nearer(one: OneSeed, slack: float) -> str:
 
 
 def _pinned(one: OneSeed, upper: bool) -> np.ndarray:
-    """Mask `[t]` of the rows where alpha sits at this end of its band: the law's, or where it has come to lie."""
+    """Mask `[t]` of the rows where alpha sits at this end of its band: the law's, or where it has come to lie.
+
+    Where it has come to lie tells a band only if alpha mostly moves from row to row elsewhere: in a log with more rows
+    than updates it lies still everywhere.
+    """
     _, alpha = log_alpha(one)
     low, high = one.facts.alpha_band
     end = high if upper else low
     if end > 0:
         return np.abs(alpha - math.log(end)) <= PINNED
-    reached = alpha.max() if upper else alpha.min()
-    return (np.abs(alpha - reached) <= PINNED) & bool(np.ptp(alpha) > PINNED)
+    there = np.abs(alpha - (alpha.max() if upper else alpha.min())) <= PINNED
+    elsewhere = ~(there[1:] & there[:-1])
+    moves = np.abs(np.diff(alpha)) > PINNED
+    return there & bool(elsewhere.any() and moves[elsewhere].mean() > MOSTLY)
 
 
 def clamped(one: OneSeed) -> Evidence | None:
