@@ -30,7 +30,7 @@ def flattener(space: gymnasium.Space[Any], leading: int) -> Callable[[Any], np.n
     """Makes the function that lays an observation out as a vector.
 
     Args:
-        space: The space of one environment's observation: a Box, or a Dict of these.
+        space: The space of one environment's observation: a Box, a Discrete, which is seen one-hot, or a Dict of these.
         leading: 0 for one observation; 1 where each array has the axis `[envs]` first.
 
     Returns:
@@ -39,6 +39,9 @@ def flattener(space: gymnasium.Space[Any], leading: int) -> Callable[[Any], np.n
     if isinstance(space, gymnasium.spaces.Dict):
         parts = [(name, flattener(part, leading)) for name, part in space.spaces.items()]
         return lambda tree: np.concatenate([flat(tree[name]) for name, flat in parts], axis=leading)
+    if isinstance(space, gymnasium.spaces.Discrete):
+        numbers = space.start + np.arange(space.n)
+        return lambda number: (np.asarray(number)[..., None] == numbers).astype(np.float32)
     return lambda array: np.reshape(array, (*np.shape(array)[:leading], -1))
 
 
@@ -47,13 +50,18 @@ def spec_of(observation: gymnasium.Space[Any], action: gymnasium.Space[Any]) -> 
 
     The choices of a MultiDiscrete are one: each combination of them is an action, numbered as `taker` reads it.
     """
-    if isinstance(action, gymnasium.spaces.Discrete):
-        return Spec(flatdim(observation), Categories(int(action.n)))
-    if isinstance(action, gymnasium.spaces.MultiDiscrete):
-        return Spec(flatdim(observation), Categories(math.prod(int(count) for count in action.nvec.flat)))
-    assert isinstance(action, gymnasium.spaces.Box)
-    low, high = (tuple(map(float, np.ravel(bound))) for bound in (action.low, action.high))
-    return Spec(flatdim(observation), Bounds(low, high))
+    one_hot = isinstance(observation, gymnasium.spaces.Discrete)
+    return Spec(flatdim(observation), _actions(action), one_hot)
+
+
+def _actions(space: gymnasium.Space[Any]) -> Bounds | Categories:
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return Categories(int(space.n))
+    if isinstance(space, gymnasium.spaces.MultiDiscrete):
+        return Categories(math.prod(int(count) for count in space.nvec.flat))
+    assert isinstance(space, gymnasium.spaces.Box)
+    low, high = (tuple(map(float, np.ravel(bound))) for bound in (space.low, space.high))
+    return Bounds(low, high)
 
 
 def longest(limits: Sequence[int | None]) -> int | None:

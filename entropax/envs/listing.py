@@ -40,13 +40,17 @@ _OTHERS: dict[str, tuple[str, str, Bounds | Categories]] = {
     "Acrobot-v1": ("gymnasium", "swing the lower of two links up", Categories(3)),
     "MountainCar-v0": ("gymnasium", "drive an underpowered car uphill", Categories(3)),
     "LunarLander-v3": ("Box2D", "land a rocket, one engine at a time", Categories(4)),
+    "FrozenLake-v1": ("gymnasium", "cross a frozen lake of 4 x 4 cells", Categories(4)),
+    "FrozenLake8x8-v1": ("gymnasium", "the same of 8 x 8", Categories(4)),
+    "Taxi-v3": ("gymnasium", "fetch a passenger and bring them there", Categories(6)),
+    "Taxi-v4": ("gymnasium", "fetch a passenger and bring them there", Categories(6)),
     "Pendulum-v1": ("gymnasium", "swing up and hold a pendulum", Bounds((-2.0,), (2.0,))),
     "MountainCarContinuous-v0": ("gymnasium", "drive an underpowered car uphill", Bounds((-1.0,), (1.0,))),
     "LunarLanderContinuous-v3": ("Box2D", "land a rocket, two throttles", Bounds((-1.0,) * 2, (1.0,) * 2)),
     "BipedalWalker-v3": ("Box2D", "two-legged robot walks forward", Bounds((-1.0,) * 4, (1.0,) * 4)),
     "BipedalWalkerHardcore-v3": ("Box2D", "the same over obstacles", Bounds((-1.0,) * 4, (1.0,) * 4)),
 }
-"""Module needed, description and actions of Gymnasium's other tasks with vector observations."""
+"""Module needed, description and actions of Gymnasium's other tasks with vector or one-hot observations."""
 
 
 def available() -> list[Available]:

@@ -131,6 +131,8 @@ def _check_observation_space(space: gymnasium.Space[Any], name: str) -> None:
         for key, part in space.spaces.items():
             _check_observation_space(part, f"{name}[{key!r}]")
         return
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return
     if not isinstance(space, gymnasium.spaces.Box):
         raise EntropaxError(
             f"The {name} is {type(space).__name__}: the networks are MLPs over a vector of floats. Wrap the "
@@ -161,6 +163,13 @@ def _check_observation(space: gymnasium.Space[Any], observation: Any, source: st
             )
         parts = [_check_observation(part, observation[key], source) for key, part in space.spaces.items()]
         return [warning for part in parts for warning in part]
+    if isinstance(space, gymnasium.spaces.Discrete):
+        if not space.contains(observation):
+            raise EntropaxError(
+                f"{source} returned {observation!r} where the space is {space}: it has no place in a one-hot vector. "
+                "Return one of the space's integers."
+            )
+        return []
     assert isinstance(space, gymnasium.spaces.Box)
     if np.shape(observation) != space.shape:
         raise EntropaxError(

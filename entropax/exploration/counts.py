@@ -90,7 +90,7 @@ class TableCounts(AbstractNovelty):
             raise EntropaxError(
                 f"TableCounts keeps a count for every observation there is, but these are {spec.observation_size} "
                 "numbers of any size, of which hardly one comes twice. Take Counts, which hashes them (SimHash), or an "
-                "environment with one-hot observations, such as entropax/Toy-v0."
+                "environment with one-hot observations: a Discrete observation space, or entropax/Toy-v0."
             )
         return jnp.zeros(spec.observation_size + 1, jnp.int32)
 

@@ -139,7 +139,7 @@ class Run:
 
         Of a finite set of actions its index, counted from 0: an environment whose `Discrete` begins elsewhere, or that
         has a `MultiDiscrete` or a box of more than one axis, takes `taker(env.action_space)` of a batch of them
-        (`entropax.envs.gymnasium_adapter`).
+        (`entropax.envs.gymnasium_adapter`). An observation of a `Discrete` is passed one-hot.
         """
         observation = np.asarray(observation, np.float32)
         if observation.shape[-1:] != (self.spec.observation_size,):

@@ -214,6 +214,41 @@ def test_flattening_has_gymnasiums_order(leading):
     np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.parametrize("leading", [0, 1])
+@pytest.mark.parametrize("start", [0, -2])
+def test_a_discrete_observation_is_seen_one_hot(leading, start):
+    space = Dict({"b": Discrete(3, start=start), "a": Box(-1, 1, (1,))})
+    numbers = start + np.arange(3)
+    boxes = np.array([[0.5], [0.25], [-1.0]], np.float32)
+    flat = flattener(space, leading)
+    got = (
+        flat({"b": numbers, "a": boxes})
+        if leading
+        else [flat({"b": n, "a": a}) for n, a in zip(numbers, boxes, strict=True)]
+    )
+    np.testing.assert_array_equal(got, np.concatenate([boxes, np.eye(3)], axis=1))
+    assert np.asarray(got).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "environments",
+    [
+        lambda: GymnasiumEnvironments([gymnasium.make("FrozenLake-v1", is_slippery=False) for _ in range(2)]),
+        lambda: adapt(gymnasium.make_vec("FrozenLake-v1", num_envs=2, is_slippery=False)),
+    ],
+    ids=["single", "vector"],
+)
+def test_a_frozen_lake_is_walked_cell_by_cell(environments):
+    made = environments()
+    assert made.spec == Spec(16, Categories(4), one_hot=True)
+    assert made.reset(seed=0).argmax(axis=1).tolist() == [0, 0]
+    right_and_down = np.array([[2.0], [1.0]], np.float32)
+    step = made.step(made.spec.action.to_environment(right_and_down))
+    np.testing.assert_array_equal(step.observation, np.eye(16)[[1, 4]])
+    assert step.observation.dtype == np.float32
+    made.close()
+
+
 def test_seeds_are_derived_per_environment():
     envs = [Counting(0), Counting(1)]
     GymnasiumEnvironments(envs).reset(seed=5)
