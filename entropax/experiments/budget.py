@@ -13,7 +13,7 @@ class Budget:
         steps: environment steps per seed after the warm-up, or as many as were published where that is less.
         hidden: units of each hidden layer.
         batch_size: transitions per update.
-        samples: actions at which SAC-AdaEnt compares landscapes; 100 are published.
+        samples: actions at which SAC-AdaEnt compares landscapes; 100 are published. 0 where it is no part.
         episodes: of an evaluation, per seed.
         rate: times the published learning rates.
         rollout: steps of each of PPO's environment copies between its updates; 128 of 16 copies are published.
@@ -36,10 +36,11 @@ class Budget:
         rates = (
             "the published learning rates" if self.rate == 1 else f"{self.rate:g} times the published learning rates"
         )
+        compared = f" {self.samples} actions where SAC-AdaEnt compares landscapes," if self.samples else ""
         return (
-            f"{self.seeds} seeds a setting, {self.steps:,} steps each at most, hidden layers of "
-            f"{' and '.join(map(str, self.hidden))} units, batches of {self.batch_size}, {self.samples} actions where "
-            f"SAC-AdaEnt compares landscapes, {self.episodes} episodes an evaluation, {rates}."
+            f"{self.seeds} seeds a setting, {self.steps:,} steps of learning each at most, hidden layers of "
+            f"{' and '.join(map(str, self.hidden))} units, batches of {self.batch_size},{compared} "
+            f"{self.episodes} episodes an evaluation, {rates}."
         )
 
 

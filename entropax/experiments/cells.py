@@ -57,6 +57,10 @@ class Cell:
         """Seeds whose late return reaches the threshold."""
         return int(np.sum(self.returns >= self.solved))
 
+    def once_solved_seeds(self) -> int:
+        """Seeds with any evaluation that reaches it."""
+        return int(np.sum((self.evaluations >= self.solved).any(axis=0)))
+
     def middle(self) -> tuple[float, float, float]:
         """Interquartile mean of the late returns over seeds, with its 95 % bootstrap interval."""
         low, high = bootstrap_interval(self.returns, generator=np.random.default_rng(0))

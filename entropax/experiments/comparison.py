@@ -20,9 +20,13 @@ def by_task(cells: Sequence[Cell]) -> Mapping[Problem, list[Cell]]:
 
 
 def good_seeds(problem: Problem, cells: Sequence[Cell]) -> str:
-    """How many seeds of each method are good."""
+    """How many seeds of each method are good, and how many were at some time."""
     counts = ", ".join(f"{cell.method} {cell.solved_seeds()} of {cell.seeds}" for cell in cells)
-    return f"{problem.name}: good seeds (return from {number(problem.good)}): {counts}."
+    once = ", ".join(f"{cell.method} {cell.once_solved_seeds()}" for cell in cells if cell.once_solved_seeds())
+    return (
+        f"{problem.name}: good seeds (return from {number(problem.good)}): {counts}. "
+        f"With at least one evaluation that good: {once or 'none'}."
+    )
 
 
 def gaps(problem: Problem, cells: Sequence[Cell], reference: str) -> list[str]:

@@ -34,8 +34,8 @@ OBSERVED: Mapping[str, Callable[[Episodes[Any]], Episodes[Any]]] = {"raw": lambd
 
 _ENVS = ("entropax/Vehicle-v0", "entropax/Quadrotor-v0")
 BUDGETS: Mapping[str, Budget] = {
-    "small": Budget(_ENVS, 5, 3_000, (64, 64), 64, samples=16, episodes=5, rate=1.0),
-    "full": Budget(_ENVS, 5, 2_000_000, (256, 256), 256, samples=100, episodes=10, rate=1.0),
+    "small": Budget(_ENVS, 5, 3_000, (64, 64), 64, samples=0, episodes=5, rate=1.0),
+    "full": Budget(_ENVS, 5, 2_000_000, (256, 256), 256, samples=0, episodes=10, rate=1.0),
 }
 
 

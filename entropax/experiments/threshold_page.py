@@ -24,7 +24,7 @@ def findings(budget: Budget, trained: Trained) -> Findings:
         title="How much hangs on the threshold, and on the gate?",
         about=(
             f"The toy at the published alpha of {PUBLISHED_ALPHA:g}, where SAC takes the wrong way. {budget.words()}",
-            "A seed succeeds if the mean of the last two evaluations of its deterministic policy is above 0; the "
+            "A seed succeeds if the mean of the last two evaluations of its deterministic policy is 0 or more; the "
             "optimum is 1, the wrong way pays -1. The return of drawn actions also shows how often the policy errs.",
             "A threshold of 0 and a sharpness of 0 are SAC; a threshold of 1.01 climbs the plain value everywhere.",
         ),

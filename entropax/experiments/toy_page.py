@@ -96,7 +96,7 @@ def _about(budget: Budget) -> tuple[str, ...]:
     return (
         budget.words(),
         "A seed succeeds if the mean of the last two evaluations of its deterministic policy, "
-        f"{budget.episodes} episodes each, is above 0; the optimum is 1, the wrong way pays -1.",
+        f"{budget.episodes} episodes each, is 0 or more; the optimum is 1, the wrong way pays -1.",
         f"Published are 100,000 steps, networks of 32 and 32, a learning rate of {LEARNING_RATE:g}, batches of 256 and "
         "an alpha of 1. Published, too, is a smaller first draw of the head of log sigma (weights times 0.01); here it "
         "is drawn like every other layer. A hundredth of the steps is random, where the authors' are none.",

@@ -7,6 +7,7 @@ import pytest
 from rolls import roll
 
 from entropax.envs.obstacle2d import Obstacle2D, ObstacleState, draw, meets_wall
+from entropax.experiments.problems import PROBLEMS
 
 KEY = jax.random.key(0)
 
@@ -32,6 +33,14 @@ def test_rewards_by_hand(actions, rewards, ends):
     _, paid, terminated = go(*actions)
     np.testing.assert_allclose(paid, rewards, atol=1e-5)
     assert terminated.tolist() == [False] * (len(actions) - 1) + [ends]
+
+
+def test_the_most_that_can_be_earned_is_the_whole_way_but_for_the_goals_radius():
+    _, paid, terminated = go((2.06, 2.07), (0.94, -1.96), (0, -0.11))
+    assert terminated.tolist() == [False, False, True]
+    best = PROBLEMS["entropax/Obstacle2D-v0"].best
+    assert best == 3 - 0.1 + 500
+    assert paid.sum() == pytest.approx(best - 0.01, abs=1e-3)
 
 
 def test_observations_are_centred_in_the_wall():
