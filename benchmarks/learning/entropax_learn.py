@@ -29,6 +29,12 @@ DISCRETE = (
 
 ALGORITHMS = {
     "sac": entropax.SAC(),
+    "sac-lite": entropax.SACLite(),
+    "decomposed-sac": entropax.DecomposedSAC(),
+    "sac-adaent": entropax.SACAdaEnt(),
+    "meta-sac": entropax.MetaSAC(),
+    "max-info-sac": entropax.MaxInfoSAC(),
+    "soft-q": entropax.SoftQ(),
     "td3": entropax.TD3(),
     "ddpg": entropax.DDPG(),
     "ppo": PPO,
@@ -53,8 +59,9 @@ ALGORITHMS = {
     ),
 }
 """With their own defaults where nothing else is said."""
-WARMUP = {"sac": 100} | dict.fromkeys(("td3", "ddpg", *DISCRETE), 1_000)
-"""Random steps: SAC's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
+FAMILY = ("sac", "sac-lite", "decomposed-sac", "sac-adaent", "meta-sac", "max-info-sac", "soft-q")
+WARMUP = dict.fromkeys(FAMILY, 100) | dict.fromkeys(("td3", "ddpg", *DISCRETE), 1_000)
+"""Random steps: SAC's and its family's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
 gives them 1,000 on its smaller tasks. On policy there are none."""
 COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8, "a2c-bare": 8}
 """Copies of the environment that a seed steps together, one where nothing is said."""
