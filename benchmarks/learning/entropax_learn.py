@@ -61,8 +61,8 @@ ALGORITHMS = {
 """With their own defaults where nothing else is said."""
 FAMILY = ("sac", "sac-lite", "decomposed-sac", "sac-adaent", "meta-sac", "max-info-sac", "soft-q")
 WARMUP = dict.fromkeys(FAMILY, 100) | dict.fromkeys(("td3", "ddpg", *DISCRETE), 1_000)
-"""Random steps: SAC's and its family's as SBX and Stable-Baselines3 have it; the others explore little by themselves, and TD3's paper
-gives them 1,000 on its smaller tasks. On policy there are none."""
+"""Random steps: SAC's and its family's as SBX and Stable-Baselines3 have it; the others explore little by themselves,
+and TD3's paper gives them 1,000 on its smaller tasks. On policy there are none."""
 COPIES = {"ppo": 4, "ppo-clipped": 4, "a2c": 8, "a2c-bare": 8}
 """Copies of the environment that a seed steps together, one where nothing is said."""
 ROUNDS = {"dqn-zoo": {"train_every": 4, "updates": 4}}

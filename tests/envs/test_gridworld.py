@@ -10,6 +10,7 @@ from entropax.envs.gridworld import FAR, FOLLOWING, HEIGHT, NEAR, PLAN, START, W
 from entropax.tabular.evaluation import reward_values
 from entropax.tabular.mdp import action_values
 from entropax.tabular.plain import plain_value_iteration
+from entropax.tabular.soft import soft_policy_iteration
 
 KEY = jax.random.key(0)
 GRID = Gridworld()
@@ -75,3 +76,15 @@ def test_uniform_actions_end_near_in_78_and_far_in_1_3_percent_of_episodes(exact
     step[mdp.terminal] = np.eye(len(mdp.names))[mdp.terminal]
     after = np.linalg.matrix_power(step, LIMIT)[start]
     assert after[[NEAR, FAR]] == pytest.approx([0.778, 0.0133], abs=5e-4)
+
+
+@pytest.mark.parametrize(("alpha", "end"), [(0.005, FAR), (0.007, FAR), (0.008, None), (0.1, None)])
+def test_a_bonus_for_entropy_soon_outweighs_both_ends(exact, alpha, end):
+    """The mode of the MaxEnt optimum: an end ends all bonuses too, so only a small alpha lets it be walked to."""
+    mdp, _, _ = exact
+    density, place = soft_policy_iteration(mdp, alpha).density, START
+    for _ in range(LIMIT):
+        if place in (NEAR, FAR):
+            break
+        place = FOLLOWING[place, np.argmax(density[place])]
+    assert place == end if end is not None else place not in (NEAR, FAR)

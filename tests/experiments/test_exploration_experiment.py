@@ -146,9 +146,13 @@ def test_what_helps_is_said_where_the_seeds_say_it_and_only_there():
     assert rows["alpha about 0"][3] == "never"
     (chart,) = found.charts
     assert "PPO" in json.dumps(chart.spec)
+    assert found.tables[0].note.endswith(
+        "alpha about 0, whose arithmetic is the same, has 1, so that far they can be off."
+    )
     # Beside another learner than that of the reference, what is without entropy shows nothing about the entropy.
     others = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), results[1:])
     assert others.sentences[0].startswith("PendulumSparse-v0: returns beside those of alpha about 0 are")
+    assert others.tables[0].note.endswith("beside that of alpha about 0, taken at several times beside other work.")
     none = exploration_page.findings(dataclasses.replace(TINY, envs=(SPARSE,)), [explored("SAC", low)])
     assert none.sentences == ("PendulumSparse-v0: no method solves a seed.",)
 
