@@ -107,8 +107,8 @@ def _known(flags: Diagnose) -> Known:
         return Known(action_dimensions=dimensions, target=target, vocabulary=vocabulary, baselines=baselines)
     known = known_of(flags.env)
     if flags.action_dimensions not in (None, known.action_dimensions):
+        has = "a finite set of actions" if math.isnan(known.action_dimensions) else f"{known.action_dimensions:g}"
         raise EntropaxError(
-            f"--action-dimensions is {flags.action_dimensions}, but {flags.env} has {known.action_dimensions:g}. "
-            "Give one of the two flags."
+            f"--action-dimensions is {flags.action_dimensions}, but {flags.env} has {has}. Give one of the two flags."
         )
     return dataclasses.replace(known, target=target, vocabulary=vocabulary)

@@ -8,6 +8,7 @@ them. Lanes overlap one another either way.
 """
 
 import functools
+import math
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -292,11 +293,12 @@ def close_all(environments: Sequence[AbstractHostEnvironments]) -> None:
 
 
 def run_episodes(
-    environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int
+    environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int, steps: float = math.inf
 ) -> tuple[list[float], list[int]]:
     """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]`.
 
-    Of each copy as many, up to one: among the first episodes to end, those that end early would be too many.
+    Of each copy as many, up to one: among the first episodes to end, those that end early would be too many. After
+    `steps` of each copy it gives up, with the episodes that have ended by then.
     """
     taken, copies = environments.spec.action.to_environment, environments.num_envs
     wanted = (episodes + np.arange(copies)) // copies
@@ -304,7 +306,8 @@ def run_episodes(
     lengths: list[int] = []
     observation = environments.reset(seed=seed)
     total, length = np.zeros(copies), np.zeros(copies, np.int64)
-    while wanted.any():
+    while wanted.any() and steps > 0:
+        steps -= 1
         step = environments.step(taken(policy(observation)))
         total, length = total + step.reward * step.valid, length + step.valid
         ended = step.terminated | step.truncated

@@ -6,8 +6,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import gymnasium
 import numpy as np
 import pytest
+from gymnasium.spaces import Box
 from tensorboardX import SummaryWriter
 
 from entropax import (
@@ -24,7 +26,7 @@ from entropax import (
     Training,
     fit,
 )
-from entropax.cli import commands, main
+from entropax.cli import baselines, commands, main
 from entropax.diagnostics.dialects import (
     AROUND_SAC,
     ENTROPAX,
@@ -213,6 +215,40 @@ def test_an_environment_brings_its_dimensions_and_baselines(capsys):
     assert "return of the uniform policy" in out
 
 
+def test_discrete_actions_are_compared_with_uniform_ones(tmp_path, capsys):
+    log = tmp_path / "progress.csv"
+    rows = [f"{500 * row},{9.0 + row % 2},0.1" for row in range(1, 41)]
+    log.write_text("\n".join(["time/total_timesteps,rollout/ep_rew_mean,rollout/exploration_rate", *rows]))
+    code, out, _ = ended(capsys, log, "--env", "CartPole-v1")
+    assert code == 1
+    assert "CRITICAL below-baseline" in out and "return of the uniform policy" in out
+    assert "zero action" not in out and "try: a larger exploration_final_eps" in out
+
+
+class Endless(gymnasium.Env):
+    """No episode of it ends."""
+
+    observation_space = Box(-1, 1, (1,), np.float32)
+    action_space = Box(-1, 1, (1,), np.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return np.zeros(1, np.float32), {}
+
+    def step(self, action):
+        return np.zeros(1, np.float32), 0.0, False, False, {}
+
+
+def test_a_task_that_never_ends_has_no_baselines_and_diagnosis_ends(monkeypatch):
+    gymnasium.register("Endless-v0", Endless)
+    monkeypatch.setattr(baselines, "STEPS", 300)
+    try:
+        assert baselines.known_of("Endless-v0").baselines == ()
+        assert baselines.known_of("Endless-v0").action_dimensions == 1
+    finally:
+        gymnasium.registry.pop("Endless-v0")
+
+
 def test_a_collapse_in_cleanrl_s_events_is_found(tmp_path, capsys):
     with SummaryWriter(str(tmp_path / "Task__sac__1__1700000000")) as writer:
         for row in range(ROWS):
@@ -242,7 +278,7 @@ def test_an_encoding_without_blocks_has_plain_characters(tmp_path, capsys, monke
         ((PENDULUM, "--action-dimensions", "0"), "an action has 1 or more."),
         ((PENDULUM, "--env", "Pendulum-v1", "--action-dimensions", "2"), "Give one of the two flags."),
         ((PENDULUM, "--env", "Pendulm-v1"), "Did you mean"),
-        ((PENDULUM, "--env", "CartPole-v1"), "The actions are one of 2 categories"),
+        ((PENDULUM, "--env", "CartPole-v1", "--action-dimensions", "1"), "CartPole-v1 has a finite set of actions."),
         ((PENDULUM, "--mapping", "nowhere.json"), "Cannot read the mapping nowhere.json"),
         (("torn",), "torn/events.out.tfevents.1 is no TensorBoard event file"),
         (("half",), "half/run.json is not valid JSON"),
