@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar, final
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from entropax.envs.base import AbstractDynamics, Action, Episodes, EpisodeState
@@ -209,5 +210,7 @@ def observation_statistics(
         return jax.lax.scan(step, (state, observation), jax.random.split(key, environment.time_limit))[1]
 
     seen = jax.jit(jax.vmap(episode))(jax.random.split(key, episodes)).reshape(-1, environment.spec.observation_size)
-    deviation = jnp.std(seen, axis=0)
-    return jnp.mean(seen, axis=0), jnp.where(deviation > 0, deviation, 1.0)
+    # Summed in NumPy, in one order: in JAX the last bits hang on the number of cores, and kept runs on these bits.
+    each = np.asarray(seen, np.float64)
+    deviation = each.std(axis=0)
+    return jnp.asarray(each.mean(axis=0), float), jnp.asarray(np.where(deviation > 0, deviation, 1.0), float)
