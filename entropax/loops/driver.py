@@ -126,6 +126,7 @@ class Driver:
                 self.log.metrics(self.step, self._seconds, values)
             if stop.requested:
                 self._leave(stop)
+            owed = False
             while self.rounds < self.training.rounds:
                 before = self.step
                 warming = self.rounds < self.training.warmup_rounds
@@ -138,8 +139,11 @@ class Driver:
                         self._snapshot()
                 if stop.requested:
                     self._leave(stop)
-                if self._due(self.training.checkpoint_every, before) and self.rounds < self.training.rounds:
+                owed = owed or self._due(self.training.checkpoint_every, before)
+                # Not at the warm-up's end: what it saw is in the first row, and in no checkpoint.
+                if owed and not warming and self.rounds < self.training.rounds:
                     self.save()
+                    owed = False
             self.save()
             self.event("finished", f"{self.step} steps")
 

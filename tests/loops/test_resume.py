@@ -1,5 +1,6 @@
 """An interrupted run goes on: bit for bit on a JAX environment, with its replay on a Gymnasium one."""
 
+import dataclasses
 import errno
 
 import numpy as np
@@ -90,6 +91,18 @@ def test_a_resumed_run_on_a_gymnasium_environment_keeps_its_replay(small, loop, 
         assert np.abs(new[:, 400:]).sum(-1).min() > 0
     assert read_checkpoint_meta(path)[0]["rounds"] == 600
     np.testing.assert_array_equal(again.metrics.rows[-1].values["train/n_updates"], 500)
+
+
+@pytest.mark.parametrize("environment", ["entropax/Pendulum-v0", "Pendulum-v1"])
+def test_the_first_row_of_a_resumed_run_knows_the_warm_up(environment, small, loop, tmp_path, monkeypatch):
+    """A checkpoint that is due with the warm-up's last step waits for the row that tells of it."""
+    often = dataclasses.replace(loop, steps=400, warmup=200, log_every=100, checkpoint_every=200, evaluate_every=0)
+    path = _interrupted(monkeypatch, small, environment, often, tmp_path)
+    assert read_checkpoint_meta(path)[1] == 300
+    rows = resume(path, progress=False).metrics.rows
+    assert [row.step for row in rows] == [300, 400]
+    np.testing.assert_array_equal(rows[0].values["rollout/episodes"], [1, 1])
+    assert (rows[0].values["rollout/ep_rew_mean"] < 0).all()
 
 
 def test_a_failed_checkpoint_leaves_the_last_good_one(small, loop, tmp_path, monkeypatch):
