@@ -10,11 +10,10 @@ from entropax.algorithms.on_policy import (
     Experience,
     OnPolicyState,
     actor_critic,
-    check,
     experience,
     gradient,
 )
-from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian
+from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian, check
 from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import policy_gradient_surrogate
@@ -59,7 +58,16 @@ class A2C(AbstractOnPolicy):
     """Steps of a rollout, of each environment copy."""
 
     def __check_init__(self) -> None:
-        check("A2C", self.discount, self.gae_lambda, self.learning_rate, self.max_grad_norm, self.num_steps)
+        check(
+            "A2C",
+            discount=self.discount,
+            gae_lambda=self.gae_lambda,
+            learning_rate=self.learning_rate,
+            entropy_coefficient=self.entropy_coefficient,
+            value_coefficient=self.value_coefficient,
+            max_grad_norm=self.max_grad_norm,
+            num_steps=self.num_steps,
+        )
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> OnPolicyState:
         """Draws the networks and starts the optimiser."""

@@ -13,13 +13,11 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.on_policy_parts import AbstractPolicy
 from entropax.algorithms.values import AbstractValues, AnyStateValue
-from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso
 from entropax.ops import regularised_loss
 from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, CategoricalActor
 from entropax.replay import Rollout
-from entropax.temperature.checks import holds, require_positive
 from entropax.types import Bounds, Metrics, Spec, Transition
 
 
@@ -175,19 +173,3 @@ def _mean_entropy(
         return jnp.mean(jax.vmap(lambda observation: actor(observation).entropy())(observations))
 
     return jax.lax.cond(wanted, mean, lambda _: jnp.zeros((), jnp.float32), actor)
-
-
-def check(owner: str, discount: Rate, gae_lambda: Rate, learning_rate: Rate, max_grad_norm: Rate, steps: int) -> None:
-    """Checks the settings that on-policy learners have in common.
-
-    Raises:
-        EntropaxError: one is out of its range.
-    """
-    if steps < 2:
-        raise EntropaxError(f"{owner}: num_steps is {steps}, but a rollout has 2 steps or more. Try 2048.")
-    for name, value in (("discount", discount), ("gae_lambda", gae_lambda)):
-        if not holds(lambda share: (share >= 0) & (share <= 1), value):
-            raise EntropaxError(f"{owner}: {name} is {value}, but advantages diverge outside [0, 1]. Try 0.95.")
-    require_positive(owner, "learning_rate", learning_rate, "The optimiser needs a step; try 3e-4.")
-    if not holds(lambda norm: norm > 0, max_grad_norm):
-        raise EntropaxError(f"{owner}: max_grad_norm is {max_grad_norm}, which leaves no gradient; inf clips nothing.")

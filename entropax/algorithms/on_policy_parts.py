@@ -1,14 +1,17 @@
-"""Parts of learners from rollouts: which distribution over continuous actions the policy is."""
+"""Parts of learners from rollouts: which distribution over continuous actions the policy is, and their checks."""
 
 import abc
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Key
 
+from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, Actor, GaussianActor, WithLogStd
+from entropax.temperature.checks import holds, require_finite, require_positive
 from entropax.types import Spec, continuous
 
 
@@ -30,6 +33,9 @@ class TanhGaussian(AbstractPolicy):
     initial_log_std: float = 0.0
     """Log standard deviation before the tanh to begin with."""
 
+    def __check_init__(self) -> None:
+        require_finite("TanhGaussian", "initial_log_std", self.initial_log_std, "0 is a deviation of 1.")
+
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> Actor:
         """Draws an actor."""
         return Actor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
@@ -47,6 +53,9 @@ class ClippedGaussian(AbstractPolicy):
     initial_log_std: float = 0.0
     """Log standard deviation, in units of [-1, 1], to begin with."""
 
+    def __check_init__(self) -> None:
+        require_finite("ClippedGaussian", "initial_log_std", self.initial_log_std, "0 is a deviation of 1.")
+
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> GaussianActor:
         """Draws an actor."""
         return GaussianActor(_gaussian(self.torso, self.initial_log_std, spec, key=key))
@@ -55,3 +64,35 @@ class ClippedGaussian(AbstractPolicy):
 def _gaussian(torso: AbstractTorso, log_std: Rate, spec: Spec, *, key: Key[Array, ""]) -> WithLogStd:
     size = continuous(spec).size
     return WithLogStd(torso.init(spec.observation_size, size, key=key), jnp.full(size, log_std, jnp.float32))
+
+
+def check(
+    owner: str,
+    *,
+    discount: Rate,
+    gae_lambda: Rate,
+    learning_rate: Rate,
+    entropy_coefficient: Rate,
+    value_coefficient: Rate,
+    max_grad_norm: Rate,
+    num_steps: int,
+) -> None:
+    """Checks the settings that on-policy learners have in common.
+
+    Raises:
+        EntropaxError: one is out of its range.
+    """
+    if num_steps < 2:
+        raise EntropaxError(f"{owner}: num_steps is {num_steps}, but a rollout has 2 steps or more. Try 2048.")
+    for name, value in (("discount", discount), ("gae_lambda", gae_lambda)):
+        if not holds(lambda share: (share >= 0) & (share <= 1), value):
+            raise EntropaxError(f"{owner}: {name} is {value}, but advantages diverge outside [0, 1]. Try 0.95.")
+    require_positive(owner, "learning_rate", learning_rate, "The optimiser needs a step; try 3e-4.")
+    require_finite(owner, "entropy_coefficient", entropy_coefficient, "0 leaves the entropy out; published is 0.01.")
+    if not holds(lambda weight: np.isfinite(weight) & (weight >= 0), value_coefficient):
+        raise EntropaxError(
+            f"{owner}: value_coefficient is {value_coefficient}, but the critic's error weighs 0 or more, finite: a "
+            "negative weight would make it larger. Try 0.5."
+        )
+    if not holds(lambda norm: norm > 0, max_grad_norm):
+        raise EntropaxError(f"{owner}: max_grad_norm is {max_grad_norm}, which leaves no gradient; inf clips nothing.")

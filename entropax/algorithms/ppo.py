@@ -15,12 +15,11 @@ from entropax.algorithms.on_policy import (
     Experience,
     OnPolicyState,
     actor_critic,
-    check,
     experience,
     gradient,
     shuffled,
 )
-from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian
+from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian, check
 from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
@@ -108,7 +107,16 @@ class PPO(AbstractOnPolicy):
     """Gradient steps of a pass, each on an equal share of the rollout."""
 
     def __check_init__(self) -> None:
-        check("PPO", self.discount, self.gae_lambda, self.learning_rate, self.max_grad_norm, self.num_steps)
+        check(
+            "PPO",
+            discount=self.discount,
+            gae_lambda=self.gae_lambda,
+            learning_rate=self.learning_rate,
+            entropy_coefficient=self.entropy_coefficient,
+            value_coefficient=self.value_coefficient,
+            max_grad_norm=self.max_grad_norm,
+            num_steps=self.num_steps,
+        )
         if min(self.epochs, self.minibatches) < 1:
             counts = (self.epochs, self.minibatches)
             raise EntropaxError(f"PPO: epochs and minibatches are {counts}; 1 is the least.")

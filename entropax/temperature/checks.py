@@ -25,6 +25,12 @@ def require_positive(owner: str, name: str, value: float | Array, remedy: str) -
         raise EntropaxError(f"{owner}: {name} must be finite and above 0, got {value}. {remedy}")
 
 
+def require_finite(owner: str, name: str, value: float | Array, remedy: str) -> None:
+    """Raises EntropaxError unless a field is finite."""
+    if not holds(np.isfinite, value):
+        raise EntropaxError(f"{owner}: {name} must be finite, got {value}. {remedy}")
+
+
 def require_share(owner: str, name: str, value: float | Array, remedy: str) -> None:
     """Raises EntropaxError unless a field is a share of the run, in (0, 1]."""
     if not holds(lambda share: (share > 0) & (share <= 1), value):

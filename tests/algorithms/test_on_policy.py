@@ -256,11 +256,26 @@ def test_the_published_networks_are_orthogonal_and_the_policy_begins_at_its_bias
         ({"gae_lambda": -0.1}, "gae_lambda"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"max_grad_norm": 0.0}, "max_grad_norm"),
+        ({"entropy_coefficient": float("nan")}, "entropy_coefficient must be finite"),
+        ({"value_coefficient": -1.0}, "value_coefficient is -1.0"),
+        ({"value_coefficient": float("inf")}, "value_coefficient is inf"),
     ],
 )
 def test_settings_out_of_range_are_refused(kind, settings, word):
     with pytest.raises(EntropaxError, match=word):
         kind(**settings)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        lambda value: TanhGaussian(initial_log_std=value),
+        lambda value: ClippedGaussian(initial_log_std=value),
+    ],
+)
+def test_parts_that_are_not_finite_are_refused(part):
+    with pytest.raises(EntropaxError, match="must be finite, got nan"):
+        part(float("nan"))
 
 
 @pytest.mark.parametrize("settings", [{"clip": 0.0}, {"epochs": 0}, {"minibatches": 0}, {"minibatches": 4096}])
