@@ -133,7 +133,7 @@ def _run(name: str, words: list[str]) -> None:
         print("Stopped at once; what was written before is whole.", file=sys.stderr)
         sys.exit(128 + signal.SIGINT)
     except EntropaxError as error:
-        _fail(str(error))
+        _fail("\n".join([str(error), *vars(error).get("__notes__", ())]))
 
 
 def _one_of(kind: str, word: str, known: tuple[str, ...]) -> str:

@@ -17,7 +17,7 @@ from entropax.exploration import PLAIN, Exploration
 from entropax.loops.assemble import Environment, make_lanes, name_of
 from entropax.loops.device_lane import DeviceLane
 from entropax.loops.devices import cache_compilations, cores, groups, spread
-from entropax.loops.driver import Driver
+from entropax.loops.driver import Driver, NonFiniteError
 from entropax.loops.lane import AbstractLane
 from entropax.loops.progress import Display
 from entropax.loops.run import Run, actors_like, check_spec, environment_id, load, spec_to_json, way_on
@@ -32,6 +32,9 @@ from entropax.runs import (
     sole_writer,
     to_config,
 )
+
+MOST_SEEDS = 2**20
+"""Of one run: a count beyond is a slip, and the list of its numbers alone would fill the memory."""
 
 
 def fit(
@@ -102,11 +105,14 @@ def _chosen(seeds: SupportsIndex | Iterable[SupportsIndex]) -> tuple[int, ...]:
         EntropaxError: they are none, or not distinct, or out of range.
     """
     try:
-        chosen = tuple(map(operator.index, seeds if isinstance(seeds, Iterable) else range(operator.index(seeds))))
+        numbers = seeds if isinstance(seeds, Iterable) else range(min(operator.index(seeds), MOST_SEEDS + 1))
+        chosen = tuple(map(operator.index, numbers))
     except TypeError:
         chosen = ()
-    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
-        raise EntropaxError(f"seeds is {seeds!r}, but must be a count of at least 1 or distinct numbers below 2**31.")
+    if not 0 < len(chosen) <= MOST_SEEDS or len(set(chosen)) != len(chosen) or min(chosen) < 0 or max(chosen) >= 2**31:
+        raise EntropaxError(
+            f"seeds is {seeds!r}, but must be a count from 1 to {MOST_SEEDS:,} or distinct numbers below 2**31."
+        )
     return chosen
 
 
@@ -195,7 +201,7 @@ def _drive(
         try:
             driver.run()
         except Exception as error:
-            # A traceback, of an environment as a rule, does not say that the run is not lost.
-            if has_checkpoint(run.path):
+            # A traceback, of an environment as a rule, does not say that the run is not lost; this one does.
+            if has_checkpoint(run.path) and not isinstance(error, NonFiniteError):
                 error.add_note(f"The run's last checkpoint is whole. Go on with:  {way_on(run)}")
             raise

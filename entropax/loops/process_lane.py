@@ -221,8 +221,7 @@ class ProcessLane(AbstractLane):
         how = f"signal {-code} ({signal.Signals(-code).name})" if code < 0 else f"exit code {code}"
         return EntropaxError(
             f"{self._name} ended with {how}, so the run cannot go on; what it wrote stands above. SIGKILL often means "
-            "that memory ran out: lower capacity, or keep all seeds in one program. The last checkpoint is whole: go "
-            "on from it with entropax resume."
+            "that memory ran out: lower capacity, or keep all seeds in one program."
         )
 
     def _failure(self, content: Content) -> EntropaxError:
@@ -236,10 +235,7 @@ class ProcessLane(AbstractLane):
             )
         if content["expected"]:
             return EntropaxError(said)
-        return EntropaxError(
-            f"{self._name} failed:\n{said}\nMend what it names; the last checkpoint is whole, and entropax resume goes "
-            "on from it."
-        )
+        return EntropaxError(f"{self._name} failed:\n{said}\nMend what it names.")
 
     @property
     def _name(self) -> str:
