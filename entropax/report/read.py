@@ -24,7 +24,8 @@ from entropax.diagnostics.dialects import (
     Dialect,
 )
 from entropax.diagnostics.readers.names import OURS
-from entropax.diagnostics.rules.numbers import WATCHED
+from entropax.diagnostics.rules import RULES
+from entropax.diagnostics.rules.numbers import SKIPPED, WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
 from entropax.diagnostics.window import VECTORS, Facts, Series, never_again
 from entropax.envs.registry import TASKS
@@ -33,8 +34,10 @@ from entropax.runs import MetricsTable, RunEvent, RunManifest, read_manifest, re
 
 _BASELINES = {"return_of_zero_action": "zero action", "return_of_uniform_policy": "uniform policy"}
 """What a manifest may hold of policies that need no training, and what a finding calls them."""
-DRAWN = frozenset({"entropy/policy_kl", "train/actor_grad_norm", "train/critic_grad_norm"})
+_DRAWN = frozenset({"entropy/policy_kl", "train/actor_grad_norm", "train/critic_grad_norm"})
 """Metrics with a chart that no rule looks at."""
+KNOWN = OURS | VECTORS | _DRAWN | SKIPPED.keys() | {name for rule in RULES for name in rule.needs}
+"""Metrics that rules and charts look at: a vector each, or one number, as `VECTORS` says."""
 _THEIRS = "stable_baselines3."
 """What the types begin with that the plug-in for Stable-Baselines3 writes for what is not ours."""
 
@@ -90,7 +93,7 @@ def _check_shapes(log: Path, series: Mapping[str, Series], seeds: int) -> None:
                 "entropax wrote them."
             )
         vector = one.values.ndim == 3
-        if name in VECTORS | OURS | DRAWN and vector is not (name in VECTORS):
+        if name in KNOWN and vector is not (name in VECTORS):
             has, wanted = ("a list", "one number") if vector else ("one number", "one for each action dimension")
             raise EntropaxError(
                 f"{log}: {name} has {has} a seed and row, where {wanted} belongs. Restore it as entropax wrote it."
