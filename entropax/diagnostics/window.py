@@ -12,6 +12,14 @@ from entropax.diagnostics.dialects import ENTROPAX, Dialect
 ENOUGH_ROWS = 4
 """Fewer rows than this, and a last quarter is a single point: too early to judge."""
 
+LAST_STEP = 2.0**53
+"""Beyond it, and for NaN, a float is no count: a row of such a step is left out or refused."""
+
+VECTORS = frozenset(
+    {"entropy/action_std", "entropy/per_dimension", "entropy/sigma_per_dimension", "train/ent_coef_per_dimension"}
+)
+"""The metrics of `docs/metrics.md` with a value for each action dimension; all others there have one per seed."""
+
 
 class Series(NamedTuple):
     """One metric: environment steps `[t]` and values `[t, seeds]` or `[t, seeds, dims]`.

@@ -60,14 +60,25 @@ def spec_from_json(content: dict[str, Any]) -> Spec:
     Raises:
         EntropaxError: it is none.
     """
+
+    def whole(value: Any, least: int) -> int:
+        if type(value) is not int or value < least:
+            raise ValueError(f"{value!r} is no whole number of {least} or more")
+        return value
+
     try:
-        action, size, one_hot = content["action"], content["observation_size"], content.get("one_hot", False)
+        action, one_hot = content["action"], content.get("one_hot", False)
+        size = whole(content["observation_size"], 0)
         if action["kind"] == "categories":
-            return Spec(size, Categories(action["size"]), one_hot)
-        return Spec(size, Bounds(tuple(action["low"]), tuple(action["high"])), one_hot)
-    except (KeyError, TypeError) as cause:
+            return Spec(size, Categories(whole(action["size"], 1)), one_hot)
+        bounds = Bounds(tuple(action["low"]), tuple(action["high"]))
+        if len(bounds.low) != len(bounds.high) or not {float, int} >= {type(end) for end in bounds.low + bounds.high}:
+            raise ValueError("low and high are no numbers, as many of the one as of the other")
+        return Spec(size, bounds, one_hot)
+    except (KeyError, TypeError, ValueError) as cause:
         raise EntropaxError(
-            f"run.json says of the environment {content!r}, which is no specification. Restore it from a backup."
+            f"run.json says of the environment {content!r}, which is no specification ({cause}). Restore it from a "
+            "backup."
         ) from cause
 
 

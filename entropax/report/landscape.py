@@ -207,7 +207,13 @@ def _choose(run: Run, learner: Learner, judged: Judged, state: Choice, compare: 
                 f"The state has {len(state)} numbers, but an observation of {run.manifest.environment['id']} has "
                 f"{run.spec.observation_size}, all finite. Give all, with commas between, or a stored state's index."
             )
-        given = np.asarray(state, np.float32)
+        with np.errstate(over="ignore"):
+            given = np.asarray(state, np.float32)
+        if not np.isfinite(given).all():
+            raise EntropaxError(
+                f"The state {state} is beyond float32, in which observations are: its numbers end at 3.4e38. Give "
+                "smaller ones."
+            )
         own = jax.device_get(compare(jnp.asarray(given[None])))
         return States(observations, judged, None, given, float(own.similarity[0]), bool(own.flat[0]))
     index = _least_alike(run, judged) if state is None else state

@@ -23,15 +23,21 @@ from entropax.diagnostics.dialects import (
     SOFT_Q,
     Dialect,
 )
-from entropax.diagnostics.rules.numbers import WATCHED
+from entropax.diagnostics.readers.names import OURS
+from entropax.diagnostics.rules import RULES
+from entropax.diagnostics.rules.numbers import SKIPPED, WATCHED
 from entropax.diagnostics.verdict import Verdict, verdict
-from entropax.diagnostics.window import Facts, Series, never_again
+from entropax.diagnostics.window import VECTORS, Facts, Series, never_again
 from entropax.envs.registry import TASKS
 from entropax.errors import EntropaxError
 from entropax.runs import MetricsTable, RunEvent, RunManifest, read_manifest, read_metrics
 
 _BASELINES = {"return_of_zero_action": "zero action", "return_of_uniform_policy": "uniform policy"}
 """What a manifest may hold of policies that need no training, and what a finding calls them."""
+_DRAWN = frozenset({"entropy/policy_kl", "train/actor_grad_norm", "train/critic_grad_norm"})
+"""Metrics with a chart that no rule looks at."""
+KNOWN = OURS | VECTORS | _DRAWN | SKIPPED.keys() | {name for rule in RULES for name in rule.needs}
+"""Metrics that rules and charts look at: a vector each, or one number, as `VECTORS` says."""
 _THEIRS = "stable_baselines3."
 """What the types begin with that the plug-in for Stable-Baselines3 writes for what is not ours."""
 
@@ -62,15 +68,36 @@ def read_run(path: Path) -> Run:
     manifest = read_manifest(path)
     table = read_metrics(path) if (path / "metrics.jsonl").exists() else MetricsTable((), ())
     series = {name: Series(*table.series(name)) for name in table.names}
-    for name, one in series.items():
-        if one.values.shape[1] != len(manifest.seeds):
-            raise EntropaxError(
-                f"{path / 'metrics.jsonl'}: {name} has values of {one.values.shape[1]} seeds, but run.json has "
-                f"{len(manifest.seeds)}. Restore both as entropax wrote them."
-            )
+    _check_shapes(path / "metrics.jsonl", series, len(manifest.seeds))
     series |= {name: Series(series[name].steps, never_again(series[name].values)) for name in WATCHED if name in series}
-    facts = _facts(manifest)
+    try:
+        facts = _facts(manifest)
+    except EntropaxError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as cause:
+        raise EntropaxError(
+            f"{path / 'run.json'} does not describe a run: {cause!r}. Restore it as entropax wrote it."
+        ) from cause
     return Run(path.resolve().name, manifest, series, table.events, facts, verdict(series, facts))
+
+
+def _check_shapes(log: Path, series: Mapping[str, Series], seeds: int) -> None:
+    """Refuses a log of other seeds than the manifest's, and what is a vector where rules and charts know none.
+
+    A metric that they do not know, such as a new algorithm's, may be either.
+    """
+    for name, one in series.items():
+        if one.values.shape[1] != seeds:
+            raise EntropaxError(
+                f"{log}: {name} has values of {one.values.shape[1]} seeds, but run.json has {seeds}. Restore both as "
+                "entropax wrote them."
+            )
+        vector = one.values.ndim == 3
+        if name in KNOWN and vector is not (name in VECTORS):
+            has, wanted = ("a list", "one number") if vector else ("one number", "one for each action dimension")
+            raise EntropaxError(
+                f"{log}: {name} has {has} a seed and row, where {wanted} belongs. Restore it as entropax wrote it."
+            )
 
 
 def read_runs(paths: Sequence[Path]) -> list[Run]:

@@ -108,13 +108,18 @@ def write_json(path: Path, content: Any) -> None:
     write_bytes(path, (text + "\n").encode())
 
 
+def has_schema(content: Any) -> bool:
+    """Whether parsed JSON is an object with a schema number, as everything is that entropax writes."""
+    return isinstance(content, dict) and type(content.get("schema")) is int
+
+
 def check_schema(content: Any, newest: int, path: Path, oldest: int = 1) -> dict[str, Any]:
     """Returns the content where it is an object of a schema that this version reads.
 
     Raises:
         EntropaxError: not an object, no schema, or a schema newer than `newest` or older than `oldest`.
     """
-    if not isinstance(content, dict) or type(content.get("schema")) is not int:
+    if not has_schema(content):
         raise EntropaxError(f"{path} has no schema number, so entropax did not write it. Restore it from a backup.")
     if content["schema"] > newest:
         raise EntropaxError(

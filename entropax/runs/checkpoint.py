@@ -21,7 +21,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from entropax.errors import EntropaxError
-from entropax.runs.atomic import RunWriteError, check_schema, explain, fsync_file, fsync_folder, write_json
+from entropax.runs.atomic import (
+    RunWriteError,
+    check_schema,
+    explain,
+    fsync_file,
+    fsync_folder,
+    has_schema,
+    write_json,
+)
 from entropax.runs.tensors import fill, name_leaves, read_records
 
 SCHEMA = 2
@@ -139,11 +147,15 @@ def _read_meta(place: _Place) -> dict[str, Any]:
     """Reads and checks meta.json and the digest of the tensor file.
 
     Raises:
-        EntropaxError: either file is missing, truncated or changed, or the schema is newer.
+        CheckpointReadError: either file is missing, truncated or changed.
+        EntropaxError: the schema is newer or older.
     """
     path = place.path / _META
     try:
-        content = check_schema(json.loads(path.read_text()), SCHEMA, path, oldest=SCHEMA)
+        parsed = json.loads(path.read_text())
+        if not has_schema(parsed):
+            raise CheckpointReadError(f"{path} has no schema number, so it was changed after it was written")
+        content = check_schema(parsed, SCHEMA, path, oldest=SCHEMA)
         seal = content.pop("seal", "")
         whole = content.keys() == {"schema", "step", "sha256", "leaves", "meta"} and isinstance(content["meta"], dict)
         if not whole or seal != _seal(content) or content["step"] != place.step:

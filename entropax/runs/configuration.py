@@ -151,7 +151,8 @@ def _decode_module(config: Mapping[str, Any], where: str) -> Any:
     try:
         return kind(**values)
     except (TypeError, ValueError) as cause:
-        raise EntropaxError(f"{where}: {name} refuses this configuration: {cause}. Correct the field named.") from cause
+        why = str(cause).rstrip(".")  # A message of ours ends with one, Python's without.
+        raise EntropaxError(f"{where}: {name} refuses this configuration: {why}. Correct the field named.") from cause
 
 
 def from_config(config: Mapping[str, Any]) -> Any:

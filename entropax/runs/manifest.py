@@ -161,10 +161,20 @@ def read_manifest(path: Path) -> RunManifest:
         wrong = sorted(names ^ (content.keys() - {"schema"}))
         raise EntropaxError(f"{file} has missing or unknown entries {wrong}. Restore it as entropax wrote it.")
     seeds = content["seeds"]
-    if not isinstance(seeds, list) or not all(type(seed) is int for seed in seeds):
-        raise EntropaxError(f"{file}: seeds must be a list of whole numbers, not {seeds!r}. Restore it from a backup.")
+    if not isinstance(seeds, list) or not seeds or not all(type(seed) is int for seed in seeds):
+        raise EntropaxError(
+            f"{file}: seeds must be a list of one or more whole numbers, not {seeds!r}. Restore it from a backup."
+        )
     entries: dict[str, Any] = {name: content[name] for name in names}
     for name, kinds in _kinds().items():
         if name != "seeds" and not isinstance(entries[name], kinds):
             raise EntropaxError(f"{file}: {name} cannot be {entries[name]!r}. Restore it from a backup.")
+    for name, value in entries["baselines"].items():
+        if not _is_number(value):
+            raise EntropaxError(f"{file}: baselines.{name} is {value!r}, not a number. Restore it from a backup.")
     return RunManifest(**{**entries, "seeds": tuple(seeds)})
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a value is a finite number; a whole one beyond all floats is none."""
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max

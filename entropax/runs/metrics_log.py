@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from entropax.diagnostics.window import LAST_STEP
 from entropax.errors import EntropaxError
 from entropax.runs.atomic import RunWriteError, append, check_schema, explain, write_bytes
 
@@ -32,7 +33,7 @@ def _mend(path: Path) -> None:
     whole, _, last = content.rpartition(b"\n")
     try:
         json.loads(last)
-    except ValueError:
+    except (ValueError, RecursionError):
         write_bytes(path, whole + b"\n" if whole else b"")
     else:
         write_bytes(path, content + b"\n")
@@ -152,17 +153,21 @@ def _lines(path: Path) -> list[tuple[dict[str, Any], str]]:
             continue
         try:
             line = json.loads(text)
-        except ValueError as cause:
+        except (ValueError, RecursionError) as cause:
             if number == torn:
                 continue
             raise EntropaxError(
                 f"{path}, line {number + 1} is damaged: {cause}. Delete that line; the others are independent of it."
             ) from cause
         line = check_schema(line, SCHEMA, path)
-        if line.get("kind") not in ("metrics", "event") or type(line.get("step")) is not int:
+        if line.get("kind") not in ("metrics", "event") or not _is_step(line.get("step")):
             raise EntropaxError(f"{path}, line {number + 1} is no metrics row and no event. Delete that line.")
         found.append((line, text))
     return found
+
+
+def _is_step(value: Any) -> bool:
+    return type(value) is int and abs(value) < LAST_STEP
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,7 +235,7 @@ def read_metrics(path: Path) -> MetricsTable:
                 rows[line["step"]] = MetricsRow(line["step"], seconds, {**earlier, **values})
             else:
                 events.append(RunEvent(line["step"], seconds, _text(line["name"]), _text(line["message"])))
-        except (KeyError, TypeError, ValueError, AttributeError) as cause:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as cause:
             raise EntropaxError(f"{path / _FILE}: step {line['step']} is malformed: {cause!r}. Delete it.") from cause
     return MetricsTable(tuple(rows[step] for step in sorted(rows)), tuple(events))
 

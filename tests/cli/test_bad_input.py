@@ -11,6 +11,7 @@ import pytest
 
 from entropax import SAC, Dense, Run, Training, load
 from entropax.cli import main
+from entropax.errors import EntropaxError
 from entropax.loops.run import spec_to_json, way_on
 from entropax.runs import create_run, new_manifest, to_config
 from entropax.types import FOR_BOXES, FOR_CATEGORIES, Bounds, Spec
@@ -198,6 +199,31 @@ def test_a_manifest_whose_parts_have_changed_places(capsys, empty_folder):
     content = json.loads((path / "run.json").read_text())
     (path / "run.json").write_text(json.dumps({**content, "algorithm": content["training"]}))
     assert "a Training in the place of a AbstractAlgorithm" in refused(capsys, "resume", str(path))
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ({"observation_size": "x"}, "'x' is no whole number"),
+        ({"observation_size": -3}, "-3 is no whole number"),
+        ({"action": {"kind": "categories", "size": "x"}}, "'x' is no whole number"),
+        ({"action": {"kind": "bounds", "low": "1", "high": "2"}}, "are no numbers"),
+        ({"action": {"kind": "bounds", "low": [-1.0, -1.0], "high": [1.0]}}, "as many of the one as of the other"),
+    ],
+)
+def test_a_specification_that_is_none(part, message, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "backend": "gymnasium", "num_envs": 1})
+    content = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**content, "spec": {**content["spec"], **part}}))
+    with pytest.raises(EntropaxError, match=rf"{message}.*Restore it from a backup"):
+        _ = load(path).spec
+
+
+def test_a_run_of_no_seeds_is_not_evaluated(capsys, empty_folder):
+    path = made_run(empty_folder, {"id": "Pendulum-v1", "backend": "gymnasium", "num_envs": 1})
+    content = json.loads((path / "run.json").read_text())
+    (path / "run.json").write_text(json.dumps({**content, "seeds": []}))
+    assert "one or more whole numbers, not []" in refused(capsys, "evaluate", str(path))
 
 
 @pytest.mark.parametrize(

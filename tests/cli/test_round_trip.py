@@ -48,6 +48,20 @@ def test_flags_arrive_in_the_run(run):
     assert np.shape(rows[-1].values["train/ent_coef"]) == (2,)
 
 
+@pytest.mark.parametrize("size", ["x", -3])
+@pytest.mark.parametrize("command", ["evaluate", "resume"])
+def test_an_observation_size_that_is_none_ends_in_one_message(run, tmp_path, capsys, command, size):
+    copy = shutil.copytree(run, tmp_path / "run")
+    content = json.loads((copy / "run.json").read_text())
+    (copy / "run.json").write_text(json.dumps({**content, "spec": {**content["spec"], "observation_size": size}}))
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main((command, str(copy)))
+    out, error = capsys.readouterr()
+    assert (stop.value.code, out) == (2, "")
+    assert f"{size!r} is no whole number of 0 or more" in error
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("word", "flags", "name", "settings"),

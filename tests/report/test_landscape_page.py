@@ -174,6 +174,7 @@ def test_a_stored_state_can_be_named(toy):
         (1024, (), "a snapshot holds 1024, from 0 on"),
         ((1.0, 2.0), (), "has 2 numbers, but an observation of entropax/Toy-v0 has 6"),
         ((float("nan"),) * 6, (), "all finite"),
+        ((1e40, 0.0, 0.0, 0.0, 0.0, 0.0), (), r"is beyond float32.*Give smaller ones"),
         (0, (1,), "from 0 to 0"),
         (0, (0, 0), "one or two different ones"),
     ],

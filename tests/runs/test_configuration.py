@@ -154,5 +154,12 @@ def test_what_is_unknown_is_refused_by_place(config, message):
         from_config(config)
 
 
+def test_a_refusal_has_one_full_stop_after_each_sentence():
+    with pytest.raises(EntropaxError, match=r"Try 0\.99\. Correct the field named\.$"):
+        from_config({"type": "SAC", "discount": 7.0})
+    with pytest.raises(EntropaxError, match=r"'action'\. Correct the field named\.$"):
+        from_config({"type": "Spec", "observation_size": 3})
+
+
 def test_dense_is_the_default_torso():
     assert from_config({"type": "SAC"}).torso == Dense()

@@ -113,6 +113,10 @@ def test_a_folder_that_is_no_run(tmp_path):
             r"environment cannot be 'Pendulum",
         ),
         (lambda text: json.dumps({**json.loads(text), "command": 3}), r"command cannot be 3\. Restore"),
+        (lambda text: json.dumps({**json.loads(text), "seeds": []}), r"list of one or more whole numbers, not \[\]"),
+        (lambda text: text.replace("0.684", '"high"'), r"per_dimension is 'high', not a number\. Restore"),
+        (lambda text: text.replace("0.684", "[0.684]"), r"per_dimension is \[0\.684\], not a number"),
+        (lambda text: text.replace("0.684", "1" + "0" * 400), "not a number"),
     ],
 )
 def test_a_damaged_manifest(tmp_path, edit, message):

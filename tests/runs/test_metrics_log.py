@@ -101,6 +101,14 @@ def test_a_torn_last_line_is_ignored_and_mended_on_reopening(tmp_path, cut):
     assert [line["step"] for line in lines(tmp_path)] == [*kept, 30]
 
 
+def test_a_torn_last_line_of_endless_nesting_is_cut_off(tmp_path):
+    write(tmp_path, [10])
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write("[" * 100_000)
+    write(tmp_path, [20])
+    assert [line["step"] for line in lines(tmp_path)] == [10, 20]
+
+
 def test_a_log_that_is_only_a_torn_line(tmp_path):
     (tmp_path / "metrics.jsonl").write_bytes('{"schema": 1, "message": "ü'.encode()[:-1])
     assert read_metrics(tmp_path).rows == ()
@@ -202,6 +210,13 @@ def test_a_value_without_its_seed_axis_is_refused(tmp_path, value):
         ('{"schema": 1, "kind": "event", "step": 1, "seconds": 0, "name": 3, "message": "x"}', "3 is no text"),
         ('{"schema": 1, "kind": "event", "step": 1, "seconds": NaN, "name": "x", "message": "x"}', "nan is not finite"),
         ('{"schema": 1, "kind": "metrics", "step": 1, "seconds": 0.0, "values": {"a": 1.0}}', "1.0 is no list by seed"),
+        ("[" * 100_000, r"line 2 is damaged.*Delete that line"),
+        (f'{{"schema": 1, "kind": "metrics", "step": {10**400}}}', "line 2 is no metrics row"),
+        (f'{{"schema": 1, "kind": "metrics", "step": 1, "seconds": {10**400}, "values": {{}}}}', "step 1 is malformed"),
+        (
+            f'{{"schema": 1, "kind": "metrics", "step": 1, "seconds": 0, "values": {{"a": [{10**400}]}}}}',
+            "step 1 is malformed",
+        ),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path, line, message):

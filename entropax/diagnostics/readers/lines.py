@@ -1,12 +1,13 @@
 """Logs in JSON: the history in a checkpoint of Transformers' trainer, and verl's file of one object a line."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from entropax.diagnostics.readers.columns import Content, column
-from entropax.diagnostics.readers.table import LAST_STEP
+from entropax.diagnostics.window import LAST_STEP
 from entropax.errors import EntropaxError
 
 
@@ -18,7 +19,7 @@ def read_trainer_state(path: Path) -> Content:
     """
     try:
         state = json.loads(_text(path))
-    except ValueError as cause:
+    except (ValueError, RecursionError) as cause:
         raise EntropaxError(f"{path} is no JSON: {cause}. Pass an older checkpoint, or the run's events.") from cause
     history = state.get("log_history") if isinstance(state, dict) else None
     if not isinstance(history, list):
@@ -33,11 +34,11 @@ def vocabulary_beside(state: Path) -> int | None:
     """
     try:
         config = json.loads((state.parent / "config.json").read_text("utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     parts = [config, config.get("text_config")] if isinstance(config, dict) else []
     sizes = [part["vocab_size"] for part in parts if isinstance(part, dict) and "vocab_size" in part]
-    return next((size for size in sizes if isinstance(size, int) and size >= 2), None)
+    return next((size for size in sizes if isinstance(size, int) and 2 <= size < LAST_STEP), None)
 
 
 def read_lines(path: Path) -> Content:
@@ -51,7 +52,7 @@ def read_lines(path: Path) -> Content:
     for line in lines:
         try:
             row = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             row = None
         if isinstance(row, dict) and isinstance(row.get("data"), dict):
             rows.append((row.get("step"), row["data"]))
@@ -76,9 +77,17 @@ def _content(rows: Iterable[tuple[Any, Mapping[str, Any]]], notes: Iterable[str]
         for name, value in row.items():
             if _is_number(step) and abs(step) < LAST_STEP and _is_number(value) and name != "step":
                 steps.setdefault(name, []).append(step)
-                values.setdefault(name, []).append(value)
+                values.setdefault(name, []).append(_number(value))
     return Content({name: column(steps[name], values[name]) for name in steps}, tuple(notes))
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _number(value: float) -> float:
+    """The float nearest; infinite for whole numbers beyond all floats, as JSON's 1e400 is."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf

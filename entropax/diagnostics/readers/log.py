@@ -15,7 +15,7 @@ from entropax.diagnostics.readers.lines import read_lines, read_trainer_state, v
 from entropax.diagnostics.readers.names import OF_TOKENS, OURS, SHARED, Library, recognise
 from entropax.diagnostics.readers.table import read_table
 from entropax.diagnostics.readers.tensorboard import is_event_file, read_events
-from entropax.diagnostics.window import Facts, Series
+from entropax.diagnostics.window import VECTORS, Facts, Series
 from entropax.errors import EntropaxError
 
 __all__ = ["Known", "Log", "read_log", "read_mapping"]
@@ -46,7 +46,7 @@ def read_mapping(path: Path) -> dict[str, str]:
     """
     try:
         mapping = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as cause:
+    except (OSError, ValueError, RecursionError) as cause:
         raise EntropaxError(f"Cannot read the mapping {path}: {cause}. It is JSON, one object.") from cause
     if not isinstance(mapping, dict) or not all(isinstance(name, str) for name in mapping.values()):
         raise EntropaxError(f'The mapping {path} is not of the form {{"their name": "our name"}}. Write it so.')
@@ -77,13 +77,14 @@ def read_log(paths: Sequence[Path], mapping: Mapping[str, str], known: Known) ->
     names = frozenset(name for content in contents for name in content.columns)
     library = recognise(names, mapping)
     notes = [note for content in contents for note in content.notes]
-    seeds, empty = [], []
+    seeds, empty, misfits = [], [], dict[str, str]()
     for source, content in zip(sources, contents, strict=True):
-        columns = _translated(content.columns, library, mapping)
+        columns, misfit = _translated(content.columns, library, mapping)
+        misfits |= misfit
         (seeds if columns else empty).append((source, content.columns, columns))
     if not seeds:
         raise EntropaxError(_nothing_known(sources, names, notes))
-    notes += [f"{source} has no known scalar and is left out." for source, _, _ in empty]
+    notes += [f"{source} has no known scalar and is left out." for source, _, _ in empty] + _misfit_notes(misfits)
     if library.of_tokens:
         known, found = _with_vocabulary(known, [source for source, _, _ in seeds])
         notes += found
@@ -93,6 +94,8 @@ def read_log(paths: Sequence[Path], mapping: Mapping[str, str], known: Known) ->
     notes += _length_notes([source for source, _, _ in seeds], [one.columns for one in derived])
     notes += dict.fromkeys(note for one in derived for note in one.notes)
     series = _aligned([one.columns for one in derived])
+    apart = sorted({_base(name) for one in derived for name in one.columns} - series.keys())
+    notes += [f"{name} is left out: its dimensions were not logged at the same steps." for name in apart]
     return Log(library, series, facts, tuple(source for source, _, _ in seeds), tuple(notes))
 
 
@@ -160,12 +163,18 @@ def _read(file: Path, mapping: Mapping[str, str]) -> Content:
     return read_lines(file) if file.suffix == ".jsonl" else read_table(file, mapping)
 
 
-def _translated(columns: Mapping[str, Column], library: Library, mapping: Mapping[str, str]) -> dict[str, Column]:
+def _translated(
+    columns: Mapping[str, Column], library: Library, mapping: Mapping[str, str]
+) -> tuple[dict[str, Column], dict[str, str]]:
     """Columns under our names, in our signs and units; what no table knows is left out.
 
     Where several stand for one of ours, the mapping's goes first, then our own name, then the table's order.
+
+    Returns:
+        The columns, and the names of what was left out, each with ours, because one is a vector and the other is not.
     """
     found: dict[str, Column] = {}
+    misfits: dict[str, str] = {}
     places = {name: place for place, name in enumerate(dict.fromkeys([*SHARED, *library.names]))}
 
     def rank(name: str) -> tuple[bool, bool, int]:
@@ -175,27 +184,45 @@ def _translated(columns: Mapping[str, Column], library: Library, mapping: Mappin
     for name in first:
         one, bare = columns[name], library.bare(name)
         ours, factor = (mapping[name], 1.0) if name in mapping else library.names.get(bare, (bare, 1.0))
-        if (_base(ours) in OURS or _base(ours) in OF_TOKENS) and ours not in found:
+        if _base(ours) not in OURS | OF_TOKENS or ours in found:
+            continue
+        if (_base(ours) != ours) is (_base(ours) in VECTORS):
             found[ours] = Column(one.steps, factor * one.values)
-    return found
+        else:
+            misfits[name] = _base(ours)
+    return found, misfits
+
+
+def _misfit_notes(misfits: Mapping[str, str]) -> list[str]:
+    """One note for each metric of ours that a log has as a vector where it is none, or the other way round."""
+    notes = []
+    for ours in dict.fromkeys(misfits.values()):
+        shown = _listed([name for name, base in misfits.items() if base == ours])
+        why = f"has a value for each dimension, as in {ours}/0" if ours in VECTORS else "is one number, not a vector"
+        notes.append(f"Left out: {shown}, since {ours} {why}.")
+    return notes
 
 
 def _base(name: str) -> str:
     """A name without the dimension at its end."""
-    return re.sub(r"/\d+$", "", name)
+    return re.sub(r"/\d{1,6}$", "", name)
 
 
 def _nothing_known(sources: Sequence[Path], names: frozenset[str], notes: Sequence[str]) -> str:
     where = ", ".join(map(str, sources))
     if not names:
         return " ".join([f"{where} holds no scalar.", *notes, "Pass a run that has logged at least one interval."])
-    shown = ", ".join(sorted(names)[:_MOST_NAMES]) + (
-        f" and {len(names) - _MOST_NAMES} more" * (len(names) > _MOST_NAMES)
-    )
     return (
-        f"{where} holds no scalar with a known name; it has: {shown}. Say what they are in a JSON file such as "
-        f'{{"{min(names)}": "rollout/ep_rew_mean"}} and pass it with --mapping; docs/diagnose.md lists our names.'
+        f"{where} holds no scalar with a known name; it has: {_listed(sorted(names))}. Say what they are in a "
+        f'JSON file such as {{"{min(names)}": "rollout/ep_rew_mean"}} and pass it with --mapping; docs/diagnose.md '
+        "lists our names."
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names with commas between; of many, the first and how many more there are."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def _seed_numbers(sources: Sequence[Path]) -> tuple[int, ...]:

@@ -2,10 +2,12 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 from entropax.diagnostics.readers.columns import Content, column
+from entropax.diagnostics.window import LAST_STEP
 from entropax.errors import EntropaxError
 
 STEP_COLUMNS = (
@@ -21,9 +23,6 @@ STEP_COLUMNS = (
     "Step",
 )
 """What the step column may be called, the most telling name first; a mapping to `step` names another."""
-
-
-LAST_STEP = 2.0**53  # beyond it, and for NaN, a float is no count
 
 
 def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
@@ -57,6 +56,12 @@ def read_table(path: Path, mapping: Mapping[str, str]) -> Content:
         raise EntropaxError(
             f"{path} has no step column; it has: {', '.join(header)}. Name one in a mapping file, as in "
             '{"their name": "step"}, and pass it with --mapping.'
+        )
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        notes.append(
+            f"{path}: more than one column is called {', '.join(twice)}; of such the last with a number counts, of the "
+            "steps the first."
         )
     at = header.index(candidates[0])
     steps: list[list[float]] = [[] for _ in header]

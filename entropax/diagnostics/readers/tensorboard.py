@@ -35,7 +35,10 @@ def read_events(path: Path) -> Content:
     records, notes = _records(content, path)
     steps: dict[str, list[int]] = {}
     values: dict[str, list[float]] = {}
-    for tag, step, value in _scalars(records, path):
+    scalars, torn = _scalars(records, path)
+    if torn:
+        notes.append(f"{path}: {torn} tensors are no whole numbers of floats and are left out.")
+    for tag, step, value in scalars:
         steps.setdefault(tag, []).append(step)
         values.setdefault(tag, []).append(value)
     return Content({tag: column(steps[tag], values[tag]) for tag in steps}, tuple(notes))
@@ -117,12 +120,12 @@ def _masked_crcs(records: list[bytes]) -> np.ndarray:
     return found
 
 
-def _scalars(records: list[bytes], path: Path) -> list[tuple[str, int, float]]:
-    """Tag, step and value of every scalar, in the order written."""
+def _scalars(records: list[bytes], path: Path) -> tuple[list[tuple[str, int, float]], int]:
+    """Tag, step and value of every scalar, in the order written, and how many tensors end within a number."""
     from google.protobuf.message import DecodeError  # Late: reading CSV needs neither.
     from tensorboardX.proto.event_pb2 import Event  # pyright: ignore[reportAttributeAccessIssue]  (made at import)
 
-    found = []
+    found, torn = [], 0
     for record in records:
         try:
             event = Event.FromString(record)
@@ -132,15 +135,22 @@ def _scalars(records: list[bytes], path: Path) -> list[tuple[str, int, float]]:
             kind = value.WhichOneof("value")
             if kind == "simple_value":
                 found.append((value.tag, event.step, value.simple_value))
-            elif kind == "tensor" and _numbers(value.tensor).size == 1:
-                found.append((value.tag, event.step, float(_numbers(value.tensor)[0])))
-    return found
+            elif kind == "tensor":
+                numbers = _numbers(value.tensor)
+                torn += numbers is None
+                if numbers is not None and numbers.size == 1:
+                    found.append((value.tag, event.step, float(numbers[0])))
+    return found, torn
 
 
-def _numbers(tensor) -> np.ndarray:
-    """A float tensor's entries: TensorFlow 2 writes scalars as tensors; texts and images are none."""
-    if tensor.dtype == _FLOAT:
-        return np.frombuffer(tensor.tensor_content, "<f4") if tensor.tensor_content else np.array(tensor.float_val)
-    if tensor.dtype == _DOUBLE:
-        return np.frombuffer(tensor.tensor_content, "<f8") if tensor.tensor_content else np.array(tensor.double_val)
-    return np.zeros(0)
+def _numbers(tensor) -> np.ndarray | None:
+    """A float tensor's entries: TensorFlow 2 writes scalars as tensors; texts and images are none.
+
+    None where its bytes end within a number.
+    """
+    if tensor.dtype not in (_FLOAT, _DOUBLE):
+        return np.zeros(0)
+    kind, listed = ("<f4", tensor.float_val) if tensor.dtype == _FLOAT else ("<f8", tensor.double_val)
+    if len(tensor.tensor_content) % np.dtype(kind).itemsize:
+        return None
+    return np.frombuffer(tensor.tensor_content, kind) if tensor.tensor_content else np.array(listed)
