@@ -137,6 +137,18 @@ def test_ppo_s_entropy_has_its_sign_and_no_widest_policy(tmp_path):
 # CleanRL and Brax
 
 
+def test_stable_baselines3_s_ppo_counts_entropy_in_environment_units(tmp_path):
+    rows = {"train/entropy_loss": -1.4189, "rollout/ep_rew_mean": 1.0, "time/total_timesteps": 1.0}
+    path = tmp_path / "progress.csv"
+    lines = [",".join(map(str, [*list(rows.values())[:2], 1000 * row])) for row in range(1, 9)]
+    path.write_text("\n".join([",".join(rows), *lines]))
+    known = read_log([path], {}, Known(action_dimensions=1, log_half_range=math.log(2)))
+    assert known.series["entropy/nats"].values == pytest.approx(1.4189 - math.log(2), abs=1e-6)
+    unknown = read_log([path], {}, Known(action_dimensions=1))
+    assert unknown.series["entropy/nats"].values == pytest.approx(1.4189, abs=1e-6)
+    assert any("in environment units here; bounds of ±1 are assumed. Pass --env." in note for note in unknown.notes)
+
+
 def test_cleanrl_s_loss_is_in_alpha_and_its_entropy_in_environment_units(tmp_path):
     folder = write_events(tmp_path / "Hopper__sac__1__1700000000", cleanrl())
     log = read(folder, action_dimensions=3.0, log_half_range=3 * math.log(2))

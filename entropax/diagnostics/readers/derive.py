@@ -118,11 +118,14 @@ def _add(found: dict[str, Column], name: str, steps: np.ndarray, values: np.ndar
 def _entropy(found: dict[str, Column], library: Library, known: Known) -> list[str]:
     """Adds target, entropy and sigma in [-1, 1] units where they follow; says what was assumed."""
     d, notes = known.action_dimensions, list[str]()
-    shift = known.log_half_range if library.environment_units else 0.0
+    theirs = "entropy/nats" not in found and "entropy/environment_nats" in found
+    shift = known.log_half_range if library.environment_units or theirs else 0.0
     if math.isnan(shift):
         shift = 0.0
         if math.isfinite(d):
-            notes.append(f"{library.name} counts entropy in environment units; bounds of ±1 are assumed. Pass --env.")
+            notes.append(f"{library.name} counts in environment units here; bounds of ±1 are assumed. Pass --env.")
+    if theirs:
+        found["entropy/nats"] = found["entropy/environment_nats"]
     if "entropy/nats" in found:
         steps, nats = common(found["entropy/nats"])
         found["entropy/nats"] = Column(found["entropy/nats"].steps, found["entropy/nats"].values - shift)

@@ -11,6 +11,7 @@ from entropax.diagnostics.dialects import Dialect
 
 OURS = frozenset(
     {
+        "entropy/environment_nats",
         "entropy/nats",
         "entropy/per_dimension",
         "entropy/saturation",
@@ -161,7 +162,7 @@ SB3 = Library(
         "train/critic_loss": ("train/critic_loss", 1.0),
         "train/value_loss": ("train/critic_loss", 1.0),
         "train/n_updates": ("train/n_updates", 1.0),
-        "train/entropy_loss": ("entropy/nats", -1.0),
+        "train/entropy_loss": ("entropy/environment_nats", -1.0),
         "time/fps": ("time/fps", 1.0),
     },
     slack=slack_in_log_alpha,
@@ -174,8 +175,8 @@ SB3 = Library(
     ),
 )
 """stable-baselines3 2.9.2 and sbx-rl 0.28.0: `logger.record` in sac.py, ppo.py, off_policy_algorithm.py and
-callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy;
-`train/value_loss` is its mean squared error, as our PPO's. DQN logs its epsilon, TD3 and DDPG no temperature."""
+callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy in
+environment units; `train/value_loss` is its mean squared error, as our PPO's. DQN logs its epsilon, TD3 and DDPG no temperature."""
 
 CLEANRL = Library(
     "CleanRL",
