@@ -176,7 +176,8 @@ SB3 = Library(
 )
 """stable-baselines3 2.9.2 and sbx-rl 0.28.0: `logger.record` in sac.py, ppo.py, off_policy_algorithm.py and
 callbacks.py. The loss is −log α (log π + H̄). `train/entropy_loss` is PPO's, minus the mean entropy in
-environment units; `train/value_loss` is its mean squared error, as our PPO's. DQN logs its epsilon, TD3 and DDPG no temperature."""
+environment units; `train/value_loss` is its mean squared error, as our PPO's. DQN logs its epsilon, TD3 and DDPG no
+temperature."""
 
 CLEANRL = Library(
     "CleanRL",
