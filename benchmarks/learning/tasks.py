@@ -52,9 +52,8 @@ TASKS = (
     Task("entropax/Pendulum-v0", 20_000, 2_000, 4, ("entropax",), "ddpg"),
     *(
         Task("entropax/Pendulum-v0", 20_000, 2_000, 4, ("entropax",), name)
-        for name in ("sac-lite", "decomposed-sac", "meta-sac", "max-info-sac", "soft-q")
+        for name in ("sac-lite", "sac-adaent", "decomposed-sac", "meta-sac")
     ),
-    Task("entropax/Pendulum-v0", 20_000, 2_000, 2, ("entropax",), "sac-adaent"),
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo"),
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo-clipped"),
     Task("entropax/Pendulum-v0", 1_000_000, 100_000, 8, ("entropax",), "a2c"),
