@@ -15,6 +15,8 @@ PPO = entropax.PPO(discount=0.9, learning_rate=1e-3, num_steps=1024, minibatches
 """As the RL Zoo tunes it on Pendulum-v1 (four copies, minibatches of 64), but for its state-dependent noise."""
 
 SMALL = entropax.Dense((64, 64))
+SMALL_SAC = entropax.SAC(torso=SMALL, batch_size=64, actor_learning_rate=1e-3, critic_learning_rate=1e-3)
+"""For those that cost more than SAC."""
 DISCRETE_SAC = entropax.DiscreteSAC(
     torso=SMALL, batch_size=64, actor_learning_rate=1e-3, critic_learning_rate=1e-3, polyak=0.02
 )
@@ -30,11 +32,11 @@ DISCRETE = (
 ALGORITHMS = {
     "sac": entropax.SAC(),
     "sac-lite": entropax.SACLite(),
-    "decomposed-sac": entropax.DecomposedSAC(),
-    "sac-adaent": entropax.SACAdaEnt(
-        entropax.SAC(torso=SMALL, batch_size=64, actor_learning_rate=1e-3, critic_learning_rate=1e-3), samples=16
-    ),
-    "meta-sac": entropax.MetaSAC(),
+    "decomposed-sac": entropax.DecomposedSAC(SMALL_SAC),
+    "sac-adaent": entropax.SACAdaEnt(SMALL_SAC, samples=16),
+    "meta-sac": entropax.MetaSAC(dataclasses.replace(SMALL_SAC, temperature=entropax.Fixed(1.0))),
+    "max-info-sac": entropax.MaxInfoSAC(SMALL_SAC),
+    "soft-q": entropax.SoftQ(torso=SMALL, batch_size=64, actor_learning_rate=1e-3, critic_learning_rate=1e-3),
     "td3": entropax.TD3(),
     "ddpg": entropax.DDPG(),
     "ppo": PPO,
@@ -58,8 +60,8 @@ ALGORITHMS = {
         torso=SMALL,
     ),
 }
-"""With their own defaults where nothing else is said; SAC-AdaEnt, of 26 times SAC's cost, smaller."""
-FAMILY = ("sac", "sac-lite", "decomposed-sac", "sac-adaent", "meta-sac")
+"""With their own defaults where nothing else is said."""
+FAMILY = ("sac", "sac-lite", "decomposed-sac", "sac-adaent", "meta-sac", "max-info-sac", "soft-q")
 WARMUP = dict.fromkeys(FAMILY, 100) | dict.fromkeys(("td3", "ddpg", *DISCRETE), 1_000)
 """Random steps: SAC's and its family's as SBX and Stable-Baselines3 have it; the others explore little by themselves,
 and TD3's paper gives them 1,000 on its smaller tasks. On policy there are none."""

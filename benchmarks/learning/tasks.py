@@ -52,7 +52,7 @@ TASKS = (
     Task("entropax/Pendulum-v0", 20_000, 2_000, 4, ("entropax",), "ddpg"),
     *(
         Task("entropax/Pendulum-v0", 20_000, 2_000, 4, ("entropax",), name)
-        for name in ("sac-lite", "sac-adaent", "decomposed-sac", "meta-sac")
+        for name in ("sac-lite", "sac-adaent", "decomposed-sac", "meta-sac", "max-info-sac", "soft-q")
     ),
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo"),
     Task("entropax/Pendulum-v0", 100_000, 10_000, 8, ("entropax",), "ppo-clipped"),
