@@ -12,15 +12,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 def headline(values: Mapping[str, np.ndarray]) -> str:
     """Return, entropy and alpha of one row, averaged over the seeds."""
 
-    def mean(name: str) -> float:
-        known = values.get(name, np.array(np.nan))
-        known = known[np.isfinite(known)] if known.ndim else known
-        return float(known.mean()) if known.size else float("nan")
+    def mean(name: str, form: str) -> str:
+        known = values.get(name, np.empty(0))
+        known = known[np.isfinite(known)]
+        return format(float(known.mean()), form) if known.size else "–"
 
-    reward, entropy, alpha = mean("rollout/ep_rew_mean"), mean("entropy/nats"), mean("train/ent_coef")
-    fps = mean("time/fps")
-    shown = "–" if np.isnan(reward) else f"{reward:.1f}"
-    return f"return {shown}  entropy {entropy:+.2f} nats  alpha {alpha:.3g}  {fps:.0f} steps/s"
+    reward, entropy = mean("rollout/ep_rew_mean", ".1f"), mean("entropy/nats", "+.2f")
+    alpha, fps = mean("train/ent_coef", ".3g"), mean("time/fps", ".0f")
+    return f"return {reward}  entropy {entropy} nats  alpha {alpha}  {fps} steps/s"
 
 
 class Display:

@@ -38,6 +38,12 @@ def test_where_no_bar_can_be_drawn_a_row_is_a_line_and_comes_at_once(kind, scree
     assert "\x1b" not in file.getvalue()
 
 
+def test_what_is_not_known_is_a_dash():
+    unknown = {**ROW, "entropy/nats": np.full(2, np.nan)} | {"rollout/ep_rew_mean": np.array([np.nan, 3.0])}
+    assert progress.headline(unknown) == "return 3.0  entropy – nats  alpha 1  1 steps/s"
+    assert progress.headline({}) == "return –  entropy – nats  alpha –  – steps/s"
+
+
 def test_a_terminal_has_a_bar(screen):
     file = screen("xterm")
     with Display("Task ×2", 100, True) as display:
