@@ -293,7 +293,7 @@ def close_all(environments: Sequence[AbstractHostEnvironments]) -> None:
 
 
 def run_episodes(
-    environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int, steps: float = math.inf
+    environments: AbstractHostEnvironments, policy: Any, episodes: int, seed: int, steps: int | float = math.inf
 ) -> tuple[list[float], list[int]]:
     """Returns and lengths of whole episodes of a policy `[envs, observation] -> [envs, action]`.
 

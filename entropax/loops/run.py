@@ -71,10 +71,10 @@ def spec_from_json(content: dict[str, Any]) -> Spec:
         size = whole(content["observation_size"], 0)
         if action["kind"] == "categories":
             return Spec(size, Categories(whole(action["size"], 1)), one_hot)
-        bounds = Bounds(tuple(action["low"]), tuple(action["high"]))
-        if len(bounds.low) != len(bounds.high) or not {float, int} >= {type(end) for end in bounds.low + bounds.high}:
+        low, high = tuple(action["low"]), tuple(action["high"])
+        if len(low) != len(high) or not {float, int} >= {type(end) for end in low + high}:
             raise ValueError("low and high are no numbers, as many of the one as of the other")
-        return Spec(size, bounds, one_hot)
+        return Spec(size, Bounds(low, high), one_hot)
     except (KeyError, TypeError, ValueError) as cause:
         raise EntropaxError(
             f"run.json says of the environment {content!r}, which is no specification ({cause}). Restore it from a "

@@ -85,7 +85,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _number(value: float) -> float:
+def _number(value: int | float) -> float:
     """The float nearest; infinite for whole numbers beyond all floats, as JSON's 1e400 is."""
     try:
         return float(value)
