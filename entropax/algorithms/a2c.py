@@ -13,7 +13,7 @@ from entropax.algorithms.on_policy import (
     experience,
     gradient,
 )
-from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian, check
+from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian
 from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.ops import policy_gradient_surrogate
@@ -56,18 +56,6 @@ class A2C(AbstractOnPolicy):
     """What becomes of the learning rate as the run goes on."""
     num_steps: int = eqx.field(default=5, static=True)
     """Steps of a rollout, of each environment copy."""
-
-    def __check_init__(self) -> None:
-        check(
-            "A2C",
-            discount=self.discount,
-            gae_lambda=self.gae_lambda,
-            learning_rate=self.learning_rate,
-            entropy_coefficient=self.entropy_coefficient,
-            value_coefficient=self.value_coefficient,
-            max_grad_norm=self.max_grad_norm,
-            num_steps=self.num_steps,
-        )
 
     def init(self, spec: Spec, *, key: Key[Array, ""]) -> OnPolicyState:
         """Draws the networks and starts the optimiser."""

@@ -1,5 +1,6 @@
 """What learners from rollouts share: their state, advantages of a rollout, and the loss of actor and critic."""
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -13,11 +14,13 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt
 from entropax.algorithms.base import AbstractAlgorithm
 from entropax.algorithms.on_policy_parts import AbstractPolicy
 from entropax.algorithms.values import AbstractValues, AnyStateValue
+from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso
 from entropax.ops import regularised_loss
 from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, CategoricalActor
 from entropax.replay import Rollout
+from entropax.temperature.checks import holds, require_finite, require_positive
 from entropax.types import Bounds, Metrics, Spec, Transition
 
 
@@ -40,9 +43,30 @@ class OnPolicyState(eqx.Module):
 class AbstractOnPolicy(AbstractAlgorithm[OnPolicyState]):
     """A learner from rollouts whose actor and critic share one optimiser."""
 
+    discount: eqx.AbstractVar[float]
+    gae_lambda: eqx.AbstractVar[float]
+    learning_rate: eqx.AbstractVar[float]
     entropy_coefficient: eqx.AbstractVar[float]
+    value_coefficient: eqx.AbstractVar[float]
+    max_grad_norm: eqx.AbstractVar[float]
     values: eqx.AbstractVar[AbstractValues]
     num_steps: eqx.AbstractVar[int]
+
+    def __check_init__(self) -> None:
+        owner, weight = type(self).__name__, self.value_coefficient
+        if self.num_steps < 2:
+            raise EntropaxError(f"{owner}: num_steps is {self.num_steps}, but a rollout has 2 steps or more. Try 2048.")
+        for name, value in (("discount", self.discount), ("gae_lambda", self.gae_lambda)):
+            if not holds(lambda share: (share >= 0) & (share <= 1), value):
+                raise EntropaxError(f"{owner}: {name} is {value}, but advantages diverge outside [0, 1]. Try 0.95.")
+        require_positive(owner, "learning_rate", self.learning_rate, "The optimiser needs a step; try 3e-4.")
+        require_finite(owner, "entropy_coefficient", self.entropy_coefficient, "0 leaves the entropy out.")
+        if not holds(lambda number: (number >= 0) & (number < math.inf), weight):
+            raise EntropaxError(f"{owner}: value_coefficient is {weight}, but is 0 or more and finite. Try 0.5.")
+        if not holds(lambda norm: norm > 0, self.max_grad_norm):
+            raise EntropaxError(
+                f"{owner}: max_grad_norm is {self.max_grad_norm}: no gradient is left. inf clips nothing."
+            )
 
     def data(self) -> Rollout:
         """The newest steps of every copy."""

@@ -1,17 +1,15 @@
-"""Parts of learners from rollouts: which distribution over continuous actions the policy is, and their checks."""
+"""Parts of learners from rollouts: which distribution over continuous actions the policy is."""
 
 import abc
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Key
 
-from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
 from entropax.optimiser import Rate
 from entropax.policies import AbstractActor, Actor, GaussianActor, WithLogStd
-from entropax.temperature.checks import holds, require_finite, require_positive
+from entropax.temperature.checks import require_finite
 from entropax.types import Spec, continuous
 
 
@@ -64,35 +62,3 @@ class ClippedGaussian(AbstractPolicy):
 def _gaussian(torso: AbstractTorso, log_std: Rate, spec: Spec, *, key: Key[Array, ""]) -> WithLogStd:
     size = continuous(spec).size
     return WithLogStd(torso.init(spec.observation_size, size, key=key), jnp.full(size, log_std, jnp.float32))
-
-
-def check(
-    owner: str,
-    *,
-    discount: Rate,
-    gae_lambda: Rate,
-    learning_rate: Rate,
-    entropy_coefficient: Rate,
-    value_coefficient: Rate,
-    max_grad_norm: Rate,
-    num_steps: int,
-) -> None:
-    """Checks the settings that on-policy learners have in common.
-
-    Raises:
-        EntropaxError: one is out of its range.
-    """
-    if num_steps < 2:
-        raise EntropaxError(f"{owner}: num_steps is {num_steps}, but a rollout has 2 steps or more. Try 2048.")
-    for name, value in (("discount", discount), ("gae_lambda", gae_lambda)):
-        if not holds(lambda share: (share >= 0) & (share <= 1), value):
-            raise EntropaxError(f"{owner}: {name} is {value}, but advantages diverge outside [0, 1]. Try 0.95.")
-    require_positive(owner, "learning_rate", learning_rate, "The optimiser needs a step; try 3e-4.")
-    require_finite(owner, "entropy_coefficient", entropy_coefficient, "0 leaves the entropy out; published is 0.01.")
-    if not holds(lambda weight: np.isfinite(weight) & (weight >= 0), value_coefficient):
-        raise EntropaxError(
-            f"{owner}: value_coefficient is {value_coefficient}, but the critic's error weighs 0 or more, finite: a "
-            "negative weight would make it larger. Try 0.5."
-        )
-    if not holds(lambda norm: norm > 0, max_grad_norm):
-        raise EntropaxError(f"{owner}: max_grad_norm is {max_grad_norm}, which leaves no gradient; inf clips nothing.")

@@ -19,7 +19,7 @@ from entropax.algorithms.on_policy import (
     gradient,
     shuffled,
 )
-from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian, check
+from entropax.algorithms.on_policy_parts import AbstractPolicy, TanhGaussian
 from entropax.algorithms.values import AbstractValues, OneValue
 from entropax.errors import EntropaxError
 from entropax.networks import AbstractTorso, Orthogonal
@@ -107,16 +107,6 @@ class PPO(AbstractOnPolicy):
     """Gradient steps of a pass, each on an equal share of the rollout."""
 
     def __check_init__(self) -> None:
-        check(
-            "PPO",
-            discount=self.discount,
-            gae_lambda=self.gae_lambda,
-            learning_rate=self.learning_rate,
-            entropy_coefficient=self.entropy_coefficient,
-            value_coefficient=self.value_coefficient,
-            max_grad_norm=self.max_grad_norm,
-            num_steps=self.num_steps,
-        )
         if min(self.epochs, self.minibatches) < 1:
             counts = (self.epochs, self.minibatches)
             raise EntropaxError(f"PPO: epochs and minibatches are {counts}; 1 is the least.")

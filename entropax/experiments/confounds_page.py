@@ -86,7 +86,7 @@ def verdict(grid: Grid) -> str:
     problem, steps = PROBLEMS[published.cell.env], published.cell.steps
     within = f"within {steps:,} steps" + (f" (published: {problem.steps:,})" if steps < problem.steps else "")
     good = [setting for setting, one in grid.items() if 2 * one.cell.solved_seeds() >= one.cell.seeds]
-    counts = f"with alpha 0.2 {_good(published)} seeds are good, with alpha about 0 {_good(without)}"
+    counts = f"with alpha {PUBLISHED.alpha} {_good(published)} seeds are good, with alpha about 0 {_good(without)}"
     if PUBLISHED in good:
         return f"SAC does not fail {within}, so there is nothing to explain: {counts}."
     if PUBLISHED._replace(alpha="about 0") in good:
